@@ -1,0 +1,211 @@
+// Code generated from driver/regmap/spec by go generate ./driver/regmap. DO NOT EDIT.
+
+package regmap
+
+// SpecID is the hash of the ABI part of the specification.
+const SpecID = 0xBBB9E6ED
+
+// Fixed numbers of every engine build.
+const (
+	Magic         = 0x4B564143 // "KVAC": what the MAGIC register reads
+	ABIVersion    = 1          // version of the packets and registers
+	HeaderBytes   = 32         // bytes of a request header, a response header and a response trailer
+	MagicRequest  = 0x4B       // "K": second byte of a request header
+	MagicResponse = 0x52       // "R": second byte of a response header
+	MagicTrailer  = 0x54       // "T": second byte of a response trailer
+	MagicAbort    = 0x41       // "A": second byte of the beat that ends a response cut short by a soft reset
+	DimStep       = 16         // dims is a multiple of this
+	ScoreBits     = 40         // bits of a score accumulator
+	ScoreFrac     = 24         // fraction bits of a score accumulator
+	MaxInFlight   = 4          // commands dispatched and not yet answered
+	MaxAttnRows   = 16777215   // attention rows in one SELECT
+	MaxEchoBytes  = 1048576    // payload of one ECHO
+)
+
+// Latencies in enabled cycles; docs/engine.md, section 5, says what each counts.
+const (
+	LatCheck        = 2  // header complete to dispatch, at least
+	LatQuantToken   = 12 // last beat of a per-token group taken to its first ring read
+	LatQuantChannel = 16 // last beat of a per-channel group taken to its first ring read, beside dims cycles
+	LatQuantPipe    = 14 // ring read to the payload FIFO
+	LatDequantPipe  = 12 // item issued to the payload FIFO
+	LatDequantSlack = 16 // free places of the payload FIFO below which DEQUANTIZE issues nothing
+	LatPrefix       = 2  // idle cycles before the scales of a per-channel group are sent
+	LatSelectRow    = 4  // cycles an attention row takes, at least
+	LatSelectAcc    = 4  // attention beat taken to its saturations counted
+	LatSelectSettle = 8  // last attention beat taken to the first pass
+	LatSelectPass   = 12 // cycles of a radix pass beside reading the scores
+	LatSelectEmit   = 8  // score word read to the payload FIFO
+)
+
+// Opcodes.
+const (
+	OpEcho       = 1 // sends its payload back
+	OpQuantize   = 2 // rows of fp16 in; scales, minima and packed codes out
+	OpDequantize = 3 // what QUANTIZE gave in; rows of fp16 out
+	OpSelect     = 4 // attention rows in; positions to keep out
+)
+
+// Status codes of a response.
+const (
+	StOK          = 0 // the payload is the result
+	StBadMagic    = 1 // the packet does not start with a request header
+	StBadOpcode   = 2 // no such command
+	StUnsupported = 3 // the command was left out of this build
+	StBadOption   = 4 // an option has no meaning, or a reserved bit is set
+	StBadGeometry = 5 // rows, dims, group or budget beyond what this build can do
+	StTruncated   = 6 // TLAST before the payload was complete
+	StOverlong    = 7 // no TLAST where the payload was complete
+)
+
+// Quantization schemes.
+const (
+	SchemeAsym = 0 // scale and minimum; codes 0 to 2^b-1
+	SchemeSym  = 1 // scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement
+)
+
+// Grouping axes.
+const (
+	AxisToken   = 0 // groups of dims of one row
+	AxisChannel = 1 // groups of consecutive rows of one channel
+)
+
+// Group sizes.
+const (
+	Group16  = 0 // 16 elements
+	Group32  = 1 // 32 elements
+	Group64  = 2 // 64 elements
+	Group128 = 3 // 128 elements
+	GroupRow = 4 // the whole row (per token only)
+)
+
+// Bits of the FEATURES register.
+const (
+	FeatEcho       = 0 // ECHO
+	FeatQuantize   = 1 // QUANTIZE
+	FeatDequantize = 2 // DEQUANTIZE
+	FeatSelect     = 3 // SELECT
+)
+
+// Bits of the trailer's flags field.
+const (
+	FlagNonFinite = 0 // an input was NaN or infinite, or an attention weight negative
+	FlagSaturated = 1 // a restored value or a score was clamped to its range
+)
+
+// Bits of the CTRL register.
+const (
+	CtrlSoftReset = 0 // drops all work in the engine
+	CtrlClear     = 1 // zeroes counters, sticky errors and pending interrupts
+)
+
+// Bits of the STATUS register; in-flight is 4 bits from its position.
+const (
+	StatBusy      = 0 // a packet is being taken, worked on or given
+	StatResetting = 1 // a soft reset is not yet complete
+	StatInFlight  = 4 // commands dispatched and not yet answered
+)
+
+// Bits of IRQ_STATUS and IRQ_ENABLE.
+const (
+	IrqDone  = 0 // a response was given
+	IrqError = 1 // a response carried a status other than OK
+)
+
+// Register byte addresses.
+const (
+	RegMagic       = 0x000 // RO: reads Magic
+	RegABI         = 0x004 // RO: ABI version
+	RegSpecID      = 0x008 // RO: hash of the ABI part of this table
+	RegBuildHash   = 0x00C // RO: what the builder gave as BuildHash
+	RegFeatures    = 0x010 // RO: feature bits
+	RegLanes       = 0x014 // RO: fp16 elements per beat
+	RegMaxDim      = 0x018 // RO: largest dims
+	RegTileTokens  = 0x01C // RO: most rows in a tile
+	RegMaxTokens   = 0x020 // RO: most positions in a SELECT
+	RegCtrl        = 0x040 // WO: control bits; each acts once
+	RegStatus      = 0x044 // RO: state bits and commands in flight
+	RegErrors      = 0x048 // W1C: bit s is set when a response carried status s
+	RegIrqStatus   = 0x04C // W1C: pending interrupts
+	RegIrqEnable   = 0x050 // RW: interrupts that drive irq_o
+	RegScratch     = 0x054 // RW: for software
+	RegCycles      = 0x080 // RO: clock cycles
+	RegActive      = 0x084 // RO: cycles in which the engine was busy
+	RegStallIn     = 0x088 // RO: cycles lost to absent input
+	RegStallOut    = 0x08C // RO: cycles lost to refused output
+	RegBeatsIn     = 0x090 // RO: beats taken on s_axis
+	RegBeatsOut    = 0x094 // RO: beats given on m_axis
+	RegPackets     = 0x098 // RO: packets given on m_axis
+	RegTokens      = 0x09C // RO: rows quantized or restored
+	RegGroups      = 0x0A0 // RO: groups quantized or restored
+	RegSaturations = 0x0A4 // RO: restored values and scores clamped
+	RegNonFinite   = 0x0A8 // RO: NaN, infinite and negative-weight inputs
+)
+
+// Registers lists the register map in address order.
+var Registers = []Register{
+	{"MAGIC", 0x000, "RO", "reads Magic"},
+	{"ABI", 0x004, "RO", "ABI version"},
+	{"SPEC_ID", 0x008, "RO", "hash of the ABI part of this table"},
+	{"BUILD_HASH", 0x00C, "RO", "what the builder gave as BuildHash"},
+	{"FEATURES", 0x010, "RO", "feature bits"},
+	{"LANES", 0x014, "RO", "fp16 elements per beat"},
+	{"MAX_DIM", 0x018, "RO", "largest dims"},
+	{"TILE_TOKENS", 0x01C, "RO", "most rows in a tile"},
+	{"MAX_TOKENS", 0x020, "RO", "most positions in a SELECT"},
+	{"CTRL", 0x040, "WO", "control bits; each acts once"},
+	{"STATUS", 0x044, "RO", "state bits and commands in flight"},
+	{"ERRORS", 0x048, "W1C", "bit s is set when a response carried status s"},
+	{"IRQ_STATUS", 0x04C, "W1C", "pending interrupts"},
+	{"IRQ_ENABLE", 0x050, "RW", "interrupts that drive irq_o"},
+	{"SCRATCH", 0x054, "RW", "for software"},
+	{"CYCLES", 0x080, "RO", "clock cycles"},
+	{"ACTIVE", 0x084, "RO", "cycles in which the engine was busy"},
+	{"STALL_IN", 0x088, "RO", "cycles lost to absent input"},
+	{"STALL_OUT", 0x08C, "RO", "cycles lost to refused output"},
+	{"BEATS_IN", 0x090, "RO", "beats taken on s_axis"},
+	{"BEATS_OUT", 0x094, "RO", "beats given on m_axis"},
+	{"PACKETS", 0x098, "RO", "packets given on m_axis"},
+	{"TOKENS", 0x09C, "RO", "rows quantized or restored"},
+	{"GROUPS", 0x0A0, "RO", "groups quantized or restored"},
+	{"SATURATIONS", 0x0A4, "RO", "restored values and scores clamped"},
+	{"NON_FINITE", 0x0A8, "RO", "NaN, infinite and negative-weight inputs"},
+}
+
+// Request header: the first 32 bytes of every packet to the engine.
+var (
+	ReqOpcode = Field{Word: 0, Low: 0, Width: 8}   // command
+	ReqMagic  = Field{Word: 0, Low: 8, Width: 8}   // MagicRequest
+	ReqTag    = Field{Word: 0, Low: 16, Width: 16} // comes back in the response
+	ReqScheme = Field{Word: 1, Low: 0, Width: 2}   // quantization scheme
+	ReqAxis   = Field{Word: 1, Low: 2, Width: 1}   // grouping axis
+	ReqGroup  = Field{Word: 1, Low: 4, Width: 3}   // group size code
+	ReqBits   = Field{Word: 1, Low: 8, Width: 4}   // bits of a code: 2, 3, 4, 5, 6 or 8
+	ReqRows   = Field{Word: 2, Low: 0, Width: 32}  // rows of the tile; attention rows; payload bytes of ECHO
+	ReqDims   = Field{Word: 3, Low: 0, Width: 32}  // elements of a row; positions n of SELECT
+	ReqSinks  = Field{Word: 4, Low: 0, Width: 32}  // first positions always kept
+	ReqRecent = Field{Word: 5, Low: 0, Width: 32}  // last positions always kept
+	ReqTopK   = Field{Word: 6, Low: 0, Width: 32}  // highest scores kept beside them
+)
+
+// Response header: the first 32 bytes of every packet from the engine.
+var (
+	RespOpcode = Field{Word: 0, Low: 0, Width: 8}   // opcode of the request, whatever it was
+	RespMagic  = Field{Word: 0, Low: 8, Width: 8}   // MagicResponse
+	RespTag    = Field{Word: 0, Low: 16, Width: 16} // tag of the request
+	RespStatus = Field{Word: 1, Low: 0, Width: 8}   // status known at dispatch; the trailer has the last word
+)
+
+// Response trailer: the last 32 bytes of every packet from the engine.
+var (
+	TrailOpcode   = Field{Word: 0, Low: 0, Width: 8}   // opcode of the request, whatever it was
+	TrailMagic    = Field{Word: 0, Low: 8, Width: 8}   // MagicTrailer
+	TrailTag      = Field{Word: 0, Low: 16, Width: 16} // tag of the request
+	TrailStatus   = Field{Word: 1, Low: 0, Width: 8}   // status of the command
+	TrailFlags    = Field{Word: 1, Low: 8, Width: 8}   // flag bits
+	TrailBytesIn  = Field{Word: 2, Low: 0, Width: 32}  // payload bytes the command took, whole beats
+	TrailBytesOut = Field{Word: 3, Low: 0, Width: 32}  // payload bytes given, without padding
+	TrailCycles   = Field{Word: 4, Low: 0, Width: 32}  // enabled cycles from the first header beat taken to the last response beat given, both counted
+	TrailStallIn  = Field{Word: 5, Low: 0, Width: 32}  // cycles lost to absent input meanwhile
+	TrailStallOut = Field{Word: 6, Low: 0, Width: 32}  // cycles lost to refused output meanwhile
+)

@@ -1,0 +1,3 @@
+module github.com/kvaccel/kvaccel
+
+go 1.26
