@@ -25,7 +25,7 @@ type Layout struct {
 type Request struct {
 	Opcode uint32
 	Tag    uint16
-	Layout // QUANTIZE and DEQUANTIZE
+	Layout     // QUANTIZE and DEQUANTIZE
 	Rows   int // rows of the tile; attention rows of SELECT; payload bytes of ECHO
 	Dims   int // elements of a row; positions n of SELECT
 	Sinks  int // SELECT: first positions always kept
