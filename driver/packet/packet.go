@@ -181,23 +181,8 @@ func (e *CommandError) Error() string {
 func (e *CommandError) Unwrap() error { return e.Status }
 
 func (s Status) Error() string {
-	switch s {
-	case regmap.StOK:
-		return "ok"
-	case regmap.StBadMagic:
-		return "the packet does not start with a request header"
-	case regmap.StBadOpcode:
-		return "no such command"
-	case regmap.StUnsupported:
-		return "the command was left out of this build"
-	case regmap.StBadOption:
-		return "an option has no meaning, or a reserved bit is set"
-	case regmap.StBadGeometry:
-		return "rows, dims, group or budget beyond what this build can do"
-	case regmap.StTruncated:
-		return "the packet ended before its payload was complete"
-	case regmap.StOverlong:
-		return "the packet went on after its payload was complete"
+	if c, ok := regmap.StCodes.Find(uint32(s)); ok {
+		return c.Doc
 	}
 	return fmt.Sprintf("unknown status %d", uint32(s))
 }
@@ -212,15 +197,8 @@ func (r Response) Err() error {
 
 // OpcodeName names a command for people.
 func OpcodeName(op uint32) string {
-	switch op {
-	case regmap.OpEcho:
-		return "ECHO"
-	case regmap.OpQuantize:
-		return "QUANTIZE"
-	case regmap.OpDequantize:
-		return "DEQUANTIZE"
-	case regmap.OpSelect:
-		return "SELECT"
+	if c, ok := regmap.OpCodes.Find(op); ok {
+		return c.Name
 	}
 	return fmt.Sprintf("opcode %d", op)
 }

@@ -46,6 +46,14 @@ const (
 	OpSelect     = 4 // attention rows in; positions to keep out
 )
 
+// OpCodes names them.
+var OpCodes = Codes{
+	{1, "ECHO", "sends its payload back"},
+	{2, "QUANTIZE", "rows of fp16 in; scales, minima and packed codes out"},
+	{3, "DEQUANTIZE", "what QUANTIZE gave in; rows of fp16 out"},
+	{4, "SELECT", "attention rows in; positions to keep out"},
+}
+
 // Status codes of a response.
 const (
 	StOK          = 0 // the payload is the result
@@ -58,17 +66,41 @@ const (
 	StOverlong    = 7 // no TLAST where the payload was complete
 )
 
+// StCodes names them.
+var StCodes = Codes{
+	{0, "OK", "the payload is the result"},
+	{1, "BAD_MAGIC", "the packet does not start with a request header"},
+	{2, "BAD_OPCODE", "no such command"},
+	{3, "UNSUPPORTED", "the command was left out of this build"},
+	{4, "BAD_OPTION", "an option has no meaning, or a reserved bit is set"},
+	{5, "BAD_GEOMETRY", "rows, dims, group or budget beyond what this build can do"},
+	{6, "TRUNCATED", "TLAST before the payload was complete"},
+	{7, "OVERLONG", "no TLAST where the payload was complete"},
+}
+
 // Quantization schemes.
 const (
 	SchemeAsym = 0 // scale and minimum; codes 0 to 2^b-1
 	SchemeSym  = 1 // scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement
 )
 
+// SchemeCodes names them.
+var SchemeCodes = Codes{
+	{0, "ASYM", "scale and minimum; codes 0 to 2^b-1"},
+	{1, "SYM", "scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement"},
+}
+
 // Grouping axes.
 const (
 	AxisToken   = 0 // groups of dims of one row
 	AxisChannel = 1 // groups of consecutive rows of one channel
 )
+
+// AxisCodes names them.
+var AxisCodes = Codes{
+	{0, "TOKEN", "groups of dims of one row"},
+	{1, "CHANNEL", "groups of consecutive rows of one channel"},
+}
 
 // Group sizes.
 const (
@@ -79,6 +111,15 @@ const (
 	GroupRow = 4 // the whole row (per token only)
 )
 
+// GroupCodes names them.
+var GroupCodes = Codes{
+	{0, "16", "16 elements"},
+	{1, "32", "32 elements"},
+	{2, "64", "64 elements"},
+	{3, "128", "128 elements"},
+	{4, "ROW", "the whole row (per token only)"},
+}
+
 // Bits of the FEATURES register.
 const (
 	FeatEcho       = 0 // ECHO
@@ -87,17 +128,37 @@ const (
 	FeatSelect     = 3 // SELECT
 )
 
+// FeatCodes names them.
+var FeatCodes = Codes{
+	{0, "ECHO", "ECHO"},
+	{1, "QUANTIZE", "QUANTIZE"},
+	{2, "DEQUANTIZE", "DEQUANTIZE"},
+	{3, "SELECT", "SELECT"},
+}
+
 // Bits of the trailer's flags field.
 const (
 	FlagNonFinite = 0 // an input was NaN or infinite, or an attention weight negative
 	FlagSaturated = 1 // a restored value or a score was clamped to its range
 )
 
+// FlagCodes names them.
+var FlagCodes = Codes{
+	{0, "NON_FINITE", "an input was NaN or infinite, or an attention weight negative"},
+	{1, "SATURATED", "a restored value or a score was clamped to its range"},
+}
+
 // Bits of the CTRL register.
 const (
 	CtrlSoftReset = 0 // drops all work in the engine
 	CtrlClear     = 1 // zeroes counters, sticky errors and pending interrupts
 )
+
+// CtrlCodes names them.
+var CtrlCodes = Codes{
+	{0, "SOFT_RESET", "drops all work in the engine"},
+	{1, "CLEAR", "zeroes counters, sticky errors and pending interrupts"},
+}
 
 // Bits of the STATUS register; in-flight is 4 bits from its position.
 const (
@@ -106,11 +167,24 @@ const (
 	StatInFlight  = 4 // commands dispatched and not yet answered
 )
 
+// StatCodes names them.
+var StatCodes = Codes{
+	{0, "BUSY", "a packet is being taken, worked on or given"},
+	{1, "RESETTING", "a soft reset is not yet complete"},
+	{4, "IN_FLIGHT", "commands dispatched and not yet answered"},
+}
+
 // Bits of IRQ_STATUS and IRQ_ENABLE.
 const (
 	IrqDone  = 0 // a response was given
 	IrqError = 1 // a response carried a status other than OK
 )
+
+// IrqCodes names them.
+var IrqCodes = Codes{
+	{0, "DONE", "a response was given"},
+	{1, "ERROR", "a response carried a status other than OK"},
+}
 
 // Register byte addresses.
 const (

@@ -20,6 +20,37 @@ type Register struct {
 	Doc    string
 }
 
+// Code is one value of a family of codes.
+type Code struct {
+	Value uint32
+	Name  string
+	Doc   string
+}
+
+// Codes is a family of codes in table order.
+type Codes []Code
+
+// Find gives the code with value v.
+func (c Codes) Find(v uint32) (Code, bool) {
+	for _, k := range c {
+		if k.Value == v {
+			return k, true
+		}
+	}
+	return Code{}, false
+}
+
+// Bits names the bits set in mask, the values of the family being bit numbers.
+func (c Codes) Bits(mask uint32) []string {
+	names := []string{}
+	for _, k := range c {
+		if mask>>k.Value&1 != 0 {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
 // Field is a run of bits in a 32-bit word of a packet header.
 type Field struct{ Word, Low, Width int }
 

@@ -94,6 +94,14 @@ func renderGo() []byte {
 			fmt.Fprintf(&b, "\t%s%s = %s // %s\n", e.Prefix, v.Name, v.literal(), v.Doc)
 		}
 		fmt.Fprint(&b, ")\n\n")
+		if e.Prefix == "" || !e.ABI {
+			continue
+		}
+		fmt.Fprintf(&b, "// %sCodes names them.\nvar %sCodes = Codes{\n", e.Prefix, e.Prefix)
+		for _, v := range e.Values {
+			fmt.Fprintf(&b, "\t{%d, %q, %q},\n", v.Value, upper(v.Name), v.Doc)
+		}
+		fmt.Fprint(&b, "}\n\n")
 	}
 	fmt.Fprint(&b, "// Register byte addresses.\nconst (\n")
 	for _, r := range Registers {
