@@ -1,0 +1,22 @@
+#!/bin/sh
+# Installs from Debian's packages what the tests need and this machine lacks:
+# Verilator and a C++ compiler for the Verilated engine, make to drive it.
+set -eu
+
+missing=
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+need make make
+need g++ g++
+need verilator verilator
+
+[ -z "$missing" ] && exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: install these and try again:$missing" >&2
+    exit 1
+fi
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+echo "setup: installing$missing" >&2
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of package names
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >&2
