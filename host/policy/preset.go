@@ -1,0 +1,170 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrUnknown says that no policy has a name.
+var ErrUnknown = errors.New("no such policy")
+
+// ErrEngineLacks says that a known method needs what the engine cannot do yet.
+var ErrEngineLacks = errors.New("the engine cannot do this policy yet")
+
+// ErrConflict says that two policies cannot be joined.
+var ErrConflict = errors.New("policies cannot be joined")
+
+// Kind says which half of a policy a preset sets.
+type Kind string
+
+// The kinds of preset.
+const (
+	Neutral      Kind = "neutral"
+	Selection    Kind = "selection"
+	Quantization Kind = "quantization"
+)
+
+// Preset is a published scheme as settings of the engine.
+type Preset struct {
+	Name    string `json:"name"`
+	Kind    Kind   `json:"kind"`
+	Formula string `json:"formula"` // what is kept or stored
+	Source  string `json:"source"`  // where the scheme was published
+	Policy  Policy `json:"policy"`
+}
+
+// Planned is a known method that the engine cannot do yet.
+type Planned struct {
+	Name  string `json:"name"`
+	Needs string `json:"needs"` // the engine feature it waits for
+}
+
+const (
+	h2oSource   = "Zhang et al., H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models, NeurIPS 2023"
+	sinksSource = "Xiao et al., Efficient Streaming Language Models with Attention Sinks, ICLR 2024"
+	kiviSource  = "Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024"
+	qserve      = "Lin et al., QServe: W4A8KV4 Quantization and System Co-design for Efficient LLM Serving, MLSys 2025"
+)
+
+// Presets lists the policies that Lookup knows by one name.
+func Presets() []Preset {
+	return []Preset{
+		{"full", Neutral, "every position, fp16", "control", Full()},
+		{"streaming", Selection, "first 4 positions + last 20 % of the prefix; no scores", sinksSource, streaming()},
+		{"h2o", Selection, "last 10 % of the prefix + the 10 % of the rest with the highest sum, over all past queries and the query heads of the group, of attention weights", h2oSource, h2o()},
+		{"kivi-2", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 2 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(2)},
+		{"kivi-4", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 4 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(4)},
+		{"qserve-4", Quantization, "K and V per token over the whole row of a head, 4 bits asymmetric", qserve, qserve4()},
+	}
+}
+
+func streaming() Policy {
+	p := Full()
+	p.Name, p.Sinks, p.RecentPercent, p.TopK = "streaming", 4, 20, new(int)
+	return p
+}
+
+func h2o() Policy {
+	p := Full()
+	p.Name, p.RecentPercent, p.TopKPercent, p.Observe = "h2o", 10, 10, ObserveAll
+	return p
+}
+
+func kivi(bits int) Policy {
+	p := Full()
+	p.Name = fmt.Sprintf("kivi-%d", bits)
+	p.KBits, p.VBits, p.KAxis, p.VAxis, p.Scheme, p.Group, p.Residual = bits, bits, Channel, Token, Asym, 32, 128
+	return p
+}
+
+func qserve4() Policy {
+	p := Full()
+	p.Name = "qserve-4"
+	p.KBits, p.VBits, p.KAxis, p.VAxis, p.Scheme, p.Group = 4, 4, Token, Token, Asym, GroupRow
+	return p
+}
+
+// Plans lists the known methods that the engine cannot do yet.
+func Plans() []Planned {
+	const (
+		pooling = "pooling of the scores over neighbouring positions"
+		lambda  = "decay of the scores between steps (lambda = 0)"
+		tiers   = "rank tiers (several precisions in one cache)"
+		ggml    = "the ggml block layouts"
+		nonUni  = "non-uniform codes and fp16 outliers"
+		rotate  = "a Walsh-Hadamard transform before quantizing"
+		host    = "scores handed over by the host"
+		layerK  = "budgets of their own per layer or head"
+		lowRank = "a low-rank correction beside the codes"
+	)
+	return []Planned{
+		{"adakv", pooling + " and " + layerK}, {"gear", lowRank}, {"keydiff", host}, {"knorm", "a scorer of key norms"}, {"kvquant", nonUni},
+		{"mikv", tiers}, {"pyramidkv", pooling + " and " + layerK}, {"q4_0", ggml}, {"q4_1", ggml}, {"q8_0", ggml}, {"qaq", tiers},
+		{"quarot", rotate}, {"razorattention", layerK}, {"scissorhands", lambda}, {"snapkv", pooling}, {"tova", lambda}, {"turboquant", rotate},
+		{"zigzagkv", layerK}, {"zipcache", tiers},
+	}
+}
+
+// Lookup finds a policy by name. Two names joined by + take the selection of
+// one and the quantization of the other, in either order; in such a join the
+// fp16 window is no longer than the recent positions that the selection keeps.
+// It fails with ErrUnknown, ErrEngineLacks or ErrConflict.
+func Lookup(name string) (Policy, error) {
+	joined := Full()
+	var parts [2]string // the names of the selection and of the quantization
+	for _, part := range strings.Split(name, "+") {
+		ps, err := preset(strings.TrimSpace(part))
+		if err != nil {
+			return Policy{}, err
+		}
+		slot := 0
+		switch ps.Kind {
+		case Neutral:
+			continue
+		case Quantization:
+			slot = 1
+		}
+		if parts[slot] != "" {
+			return Policy{}, fmt.Errorf("%w: %s and %s both set the %s", ErrConflict, parts[slot], ps.Name, ps.Kind)
+		}
+		parts[slot] = ps.Name
+		joined = join(joined, ps)
+	}
+	switch {
+	case parts[0] != "" && parts[1] != "":
+		joined.Name, joined.ResidualInRecent = parts[0]+"+"+parts[1], joined.Residual > 0
+	case parts[0]+parts[1] != "":
+		joined.Name = parts[0] + parts[1]
+	}
+	return joined, nil
+}
+
+// join puts the half that a preset sets into p.
+func join(p Policy, ps Preset) Policy {
+	q := ps.Policy
+	if ps.Kind == Selection {
+		p.Sinks, p.Recent, p.TopK, p.RecentPercent, p.TopKPercent, p.Observe = q.Sinks, q.Recent, q.TopK, q.RecentPercent, q.TopKPercent, q.Observe
+		return p
+	}
+	q.Sinks, q.Recent, q.TopK, q.RecentPercent, q.TopKPercent, q.Observe = p.Sinks, p.Recent, p.TopK, p.RecentPercent, p.TopKPercent, p.Observe
+	return q
+}
+
+func preset(name string) (Preset, error) {
+	all := Presets()
+	if i := slices.IndexFunc(all, func(p Preset) bool { return p.Name == name }); i >= 0 {
+		return all[i], nil
+	}
+	for _, pl := range Plans() {
+		if pl.Name == name {
+			return Preset{}, fmt.Errorf("%w: %s needs %s", ErrEngineLacks, name, pl.Needs)
+		}
+	}
+	names := make([]string, len(all))
+	for i, p := range all {
+		names[i] = p.Name
+	}
+	return Preset{}, fmt.Errorf("%w: %q; there are %s, and joins such as h2o+kivi-4", ErrUnknown, name, strings.Join(names, ", "))
+}

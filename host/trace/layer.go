@@ -1,0 +1,69 @@
+package trace
+
+import "github.com/kvaccel/kvaccel/host/safetensors"
+
+// Layer is one layer's tensors as binary16 bits: per head T x D, row by row.
+type Layer struct {
+	K, V [][]uint16 // Hkv heads
+	Q    [][]uint16 // Hq heads; nil if the trace has none
+}
+
+// HasQ reports whether layer l has queries.
+func (t *Trace) HasQ(l int) bool { return t.layers[l].hasQ }
+
+// AttnRows is the number of queries, the last ones, whose attention weights
+// were recorded in layer l; 0 if there are none.
+func (t *Trace) AttnRows(l int) int { return t.layers[l].attnRows }
+
+// MissingQ is the error that layer l has no queries; what says what for they
+// are needed.
+func (t *Trace) MissingQ(l int, what string) error {
+	return fail(t.Name, tensorName(l, "q"), ErrMissing, "%s need the queries, or recorded weights in %s", what, tensorName(l, "attn"))
+}
+
+// Layer reads layer l, the queries only if withQ is set and the trace has them.
+func (t *Trace) Layer(l int, withQ bool) (Layer, safetensors.Converted, error) {
+	var (
+		out   Layer
+		total safetensors.Converted
+		x     = t.layers[l]
+	)
+	read := func(from safetensors.Tensor, heads int) (rows [][]uint16, err error) {
+		n := int64(t.T) * int64(t.D)
+		for h := range int64(heads) {
+			head, c, err := from.ReadFP16(h*n, n)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, head)
+			total.Add(c)
+		}
+		return rows, nil
+	}
+	var err error
+	if out.K, err = read(x.k, t.Hkv); err != nil {
+		return Layer{}, total, err
+	}
+	if out.V, err = read(x.v, t.Hkv); err != nil {
+		return Layer{}, total, err
+	}
+	if withQ && x.hasQ {
+		if out.Q, err = read(x.q, t.Hq); err != nil {
+			return Layer{}, total, err
+		}
+	}
+	return out, total, nil
+}
+
+// Attn reads the recorded weights of query head h of layer l for rows query
+// positions from position first on: rows x T binary16 bits. The positions must
+// be among the last AttnRows.
+func (t *Trace) Attn(l, h, first, rows int) ([]uint16, safetensors.Converted, error) {
+	x := t.layers[l]
+	at := first - (t.T - x.attnRows)
+	if !x.hasAttn || at < 0 || rows < 0 || at+rows > x.attnRows || h < 0 || h >= t.Hq {
+		return nil, safetensors.Converted{}, fail(t.Name, tensorName(l, "attn"), ErrShape,
+			"head %d, positions %d to %d asked for; it has %d heads and the last %d positions", h, first, first+rows, t.Hq, x.attnRows)
+	}
+	return x.attn.ReadFP16((int64(h)*int64(x.attnRows)+int64(at))*int64(t.T), int64(rows)*int64(t.T))
+}
