@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"driver/packet":      {"driver/regmap"},
 	"driver":             {"driver/regmap"},
 	"driver/rtl":         {"driver", "driver/regmap", "driver/packet", "internal"},
-	"driver/drivertest":  {"driver", "driver/regmap", "driver/packet"},
+	"driver/drivertest":  {"driver", "driver/regmap", "driver/packet", "internal"},
 	"emulator":           {"driver", "driver/regmap", "driver/packet", "internal"},
 	"host":               {"driver", "driver/regmap", "driver/packet", "internal"},
 	"cmd":                {"driver", "driver/regmap", "driver/packet", "driver/rtl", "emulator", "host", "internal"},

@@ -1,0 +1,141 @@
+package drivertest_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/drivertest"
+	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/verification/oracle"
+)
+
+// faultVariable names, to a run of this test binary, the fault that its
+// reference device is to have.
+const faultVariable = "DRIVERTEST_FAULT"
+
+const everything = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
+
+// TestReference runs the suite on the reference device, right or with the fault
+// that the environment names.
+func TestReference(t *testing.T) {
+	fault := os.Getenv(faultVariable)
+	lacks := uint32(0)
+	if fault == "unsupported is a bad opcode" {
+		lacks = 1 << regmap.FeatSelect
+	}
+	drivertest.Run(t, func(t *testing.T) driver.Device {
+		return newReference(fault, regmap.Params{Lanes: 8, MaxDim: 128, TileTokens: 128, MaxTokens: 1024}, everything&^lacks)
+	}, drivertest.Options{Oracle: oracle.Engine{}, Lacks: lacks})
+}
+
+// The suite passes on a right device of any parameters, lanes and features.
+func TestReferenceParameters(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		p     regmap.Params
+		lacks uint32
+	}{
+		{"narrow", regmap.Params{Lanes: 2, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, 0},
+		{"four lanes", regmap.Params{Lanes: 4, MaxDim: 64, TileTokens: 32, MaxTokens: 512}, 0},
+		{"wide", regmap.Params{Lanes: 16, MaxDim: 128, TileTokens: 64, MaxTokens: 1024}, 0},
+		{"encoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect},
+		{"decoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1 << regmap.FeatQuantize},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			drivertest.Run(t, func(t *testing.T) driver.Device {
+				return newReference("", c.p, everything&^c.lacks)
+			}, drivertest.Options{Oracle: oracle.Engine{}, Seed: 7, Lacks: c.lacks})
+		})
+	}
+}
+
+// wrong lists the faults of the reference device and a subtest that must see
+// each.
+var wrong = []struct{ fault, subtest string }{
+	{"NaN is infinite", "quantize"},
+	{"infinity not counted", "faults/NaN_and_infinity_undefined"},
+	{"subnormals flushed", "faults/subnormals_flushed"},
+	{"minus zero restored", "dequantize"},
+	{"codes half away from zero", "quantize"},
+	{"codes half up", "quantize"},
+	{"codes truncated", "quantize"},
+	{"codes not clamped", "quantize"},
+	{"codes from the unrounded scale", "faults/codes_from_an_unrounded_scale"},
+	{"range overflows", "faults/range_overflows_binary16"},
+	{"scales copied per row", "faults/scales_copied_per_token"},
+	{"codes unsigned", "dequantize"},
+	{"lowest code clamped", "dequantize"},
+	{"negative scale taken as positive", "dequantize"},
+	{"negative weight not counted", "select"},
+	{"scores wrap", "faults/score_that_is_a_sentinel"},
+	{"scores summed in binary16", "select"},
+	{"saturated score is an empty place", "faults/score_that_is_a_sentinel"},
+	{"higher position wins", "select"},
+	{"use after close", "close"},
+	{"context ignored", "cancel"},
+	{"address aliases", "unmapped"},
+	{"unmapped reads", "unmapped"},
+	{"W1C clears all", "interrupts"},
+	{"clear forgets a counter", "clear"},
+	{"soft reset zeroes counters", "soft-reset"},
+	{"soft reset keeps the queue", "soft-reset"},
+	{"RO write accepted", "registers"},
+	{"partial beats taken", "misuse"},
+	{"Send keeps the slice", "buffers"},
+	{"Recv drops what dst held", "buffers"},
+	{"Recv reuses its slice", "buffers"},
+	{"answers out of order", "queue"},
+	{"reset keeps the queue", "reset"},
+	{"truncation unnoticed", "truncated"},
+	{"non-finite counted once a packet", "counters"},
+	{"dropped beats not counted", "faults/bytes_counted_that_were_thrown_away"},
+	{"wrong tag", "queue"},
+	{"status in the trailer alone", "refused"},
+	{"a beat lost", "faults/beats_lost_while_busy"},
+	{"a bit flipped", "echo"},
+	{"saturation not flagged", "faults/ranking_lost_to_saturation_in_silence"},
+	{"padding not zero", "echo"},
+	{"cycles depend on history", "same-cycles"},
+	{"too few cycles", "echo"},
+	{"stalls on an ideal link", "echo"},
+	{"magic unchecked", "refused"},
+	{"unsupported is a bad opcode", "identity"},
+	{"rows that fill no group taken", "refused"},
+	{"reserved bits ignored", "reserved-bits"},
+	{"overlong unnoticed", "overlong"},
+	{"dropped bytes counted", "overlong"},
+	{"group of channels counted as one", "counters"},
+	{"keep list of a cut SELECT", "truncated"},
+}
+
+// The suite fails on a device with any one fault, in the subtest that is about
+// it. A failing test cannot be run inside a passing one, so each runs in a
+// process of its own.
+func TestSuiteSeesFaults(t *testing.T) {
+	if os.Getenv(faultVariable) != "" {
+		t.Fatal("a run with a fault is for TestReference alone")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 3)
+	for _, w := range wrong {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			cmd := exec.Command(self, "-test.run", "^TestReference$/^"+strings.ReplaceAll(w.subtest, "/", "$/^")+"$", "-test.count=1")
+			cmd.Env = append(os.Environ(), faultVariable+"="+w.fault)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL: TestReference/"+w.subtest) || strings.Contains(string(out), "panic:") {
+				t.Errorf("%q is not seen by %s: %v\n%s", w.fault, w.subtest, err, out)
+			}
+		})
+	}
+	wg.Wait()
+}

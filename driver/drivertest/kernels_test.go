@@ -1,0 +1,263 @@
+package drivertest_test
+
+import (
+	"encoding/binary"
+	"math"
+	"sort"
+
+	"github.com/kvaccel/kvaccel/driver/packet"
+	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/internal/fp16"
+)
+
+// kernels compute what the reference device answers, in float64, which is wide
+// enough for every formula of the contract: sums are exact, and no quotient
+// comes so near a middle that rounding it first to 53 bits matters. The hooks
+// make them wrong in one way.
+type kernels struct {
+	fault string
+}
+
+func (k kernels) is(fault string) bool { return k.fault == fault }
+
+// number is the value a pattern counts as.
+func (k kernels) number(h uint16) (v float64, bad bool) {
+	v = fp16.ToFloat64(h)
+	switch {
+	case math.IsNaN(v):
+		if k.is("NaN is infinite") {
+			return fp16.MaxFinite, true
+		}
+		return 0, true
+	case math.IsInf(v, 0):
+		return math.Copysign(fp16.MaxFinite, v), !k.is("infinity not counted")
+	case math.Abs(v) < 0x1p-14 && k.is("subnormals flushed"):
+		return 0, false
+	case v == 0:
+		return 0, false
+	}
+	return v, false
+}
+
+func (k kernels) round16(v float64) (h uint16, saturated bool) {
+	if math.Abs(v) >= 65520 {
+		return fp16.FromFloat64(math.Copysign(fp16.MaxFinite, v)), true
+	}
+	h = fp16.FromFloat64(v)
+	if h == 0x8000 {
+		h = 0
+	}
+	return h, false
+}
+
+func (k kernels) code(v float64) float64 {
+	switch k.fault {
+	case "codes half away from zero":
+		return math.Round(v)
+	case "codes half up":
+		return math.Floor(v + 0.5)
+	case "codes truncated":
+		return math.Trunc(v)
+	}
+	return math.RoundToEven(v)
+}
+
+// coded is one group.
+type coded struct {
+	scale, low uint16
+	codes      []int
+}
+
+func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
+	lo, hi, far := x[0], x[0], 0.0
+	for _, v := range x {
+		lo, hi, far = min(lo, v), max(hi, v), max(far, math.Abs(v))
+	}
+	span, top, low := hi-lo, float64(int(1)<<l.Bits-1), 0.0
+	if l.Scheme == regmap.SchemeSym {
+		span, top, low, lo = far, float64(int(1)<<(l.Bits-1)-1), -float64(int(1)<<(l.Bits-1)-1), 0
+	}
+	if k.is("range overflows") {
+		span = min(span, fp16.MaxFinite)
+	}
+	g.scale, _ = k.round16(span / top)
+	g.low, _ = k.round16(lo)
+	step := fp16.ToFloat64(g.scale)
+	if k.is("codes from the unrounded scale") && step != 0 {
+		step = span / top
+	}
+	for _, v := range x {
+		q := 0.0
+		if step != 0 {
+			q = k.code((v - lo) / step)
+			if !k.is("codes not clamped") {
+				q = min(max(q, low), top)
+			}
+		}
+		g.codes = append(g.codes, int(q))
+	}
+	return g
+}
+
+// QuantizeTile, like DequantizeTile and Select, is as the oracle's.
+func (k kernels) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite int) {
+	b := bitstream{}
+	size, channels := tileOrder(l, dims)
+	for block := 0; block < rows*dims/(size*channels); block++ {
+		gs := make([]coded, channels)
+		for c := range gs {
+			x := make([]float64, size)
+			for i := range x {
+				v, bad := k.number(binary.LittleEndian.Uint16(values[2*(block*size*channels+i*channels+c):]))
+				if bad {
+					nonFinite++
+				}
+				x[i] = v
+			}
+			gs[c] = k.quantizeGroup(l, x)
+		}
+		if k.is("scales copied per row") && channels > 1 {
+			for range size - 1 {
+				b.put(int(gs[0].scale), 16)
+			}
+		}
+		for _, g := range gs {
+			b.put(int(g.scale), 16)
+		}
+		for _, g := range gs {
+			if l.Scheme == regmap.SchemeAsym {
+				b.put(int(g.low), 16)
+			}
+		}
+		for i := range size {
+			for _, g := range gs {
+				b.put(g.codes[i], l.Bits)
+			}
+		}
+	}
+	return b.data, nonFinite
+}
+
+func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (values []byte, nonFinite, saturated int) {
+	b := bitstream{data: tile}
+	size, channels := tileOrder(l, dims)
+	stats := make([]float64, channels)
+	lows := make([]float64, channels)
+	take := func(list []float64) {
+		for c := range list {
+			v, bad := k.number(uint16(b.take(16)))
+			if list[c] = v; bad {
+				nonFinite++
+			}
+		}
+	}
+	for len(values) < 2*rows*dims {
+		take(stats)
+		if l.Scheme == regmap.SchemeAsym {
+			take(lows)
+		}
+		for range size {
+			for c := range channels {
+				q := b.take(l.Bits)
+				if l.Scheme == regmap.SchemeSym && q>>(l.Bits-1) != 0 && !k.is("codes unsigned") {
+					q -= 1 << l.Bits
+				}
+				if k.is("lowest code clamped") {
+					q = max(q, -(1<<(l.Bits-1) - 1))
+				}
+				s := stats[c]
+				if k.is("negative scale taken as positive") {
+					s = math.Abs(s)
+				}
+				h, sat := k.round16(lows[c] + float64(q)*s)
+				if sat {
+					saturated++
+				}
+				if h == 0 && s < 0 && k.is("minus zero restored") {
+					h = 0x8000
+				}
+				values = binary.LittleEndian.AppendUint16(values, h)
+			}
+		}
+	}
+	return values, nonFinite, saturated
+}
+
+// tileOrder gives the elements of a group and how many groups lie side by side.
+func tileOrder(l packet.Layout, dims int) (size, channels int) {
+	switch {
+	case l.Axis == regmap.AxisChannel:
+		return l.Group, dims
+	case l.Group == 0:
+		return dims, 1
+	}
+	return l.Group, 1
+}
+
+func (k kernels) Select(rows [][]uint16, sinks, recent, topK int) (keep []int, nonFinite, saturated int) {
+	n := len(rows[0])
+	score := make([]float64, n)
+	const top = 0x1p16 - 0x1p-24
+	for _, row := range rows {
+		for j, h := range row {
+			v, bad := k.number(h)
+			if v < 0 {
+				v, bad = 0, !k.is("negative weight not counted")
+			}
+			if bad {
+				nonFinite++
+			}
+			if score[j] += v; score[j] > top {
+				saturated++
+				score[j] = top
+				if k.is("scores wrap") {
+					score[j] = 0
+				}
+			}
+			if k.is("scores summed in binary16") {
+				score[j] = fp16.ToFloat64(fp16.FromFloat64(min(score[j], fp16.MaxFinite)))
+			}
+		}
+	}
+	var rest []int
+	for j := range n {
+		if j < sinks || j >= n-recent {
+			keep = append(keep, j)
+		} else if !k.is("saturated score is an empty place") || score[j] != top {
+			rest = append(rest, j)
+		}
+	}
+	sort.SliceStable(rest, func(a, b int) bool {
+		x, y := rest[a], rest[b]
+		if score[x] == score[y] && k.is("higher position wins") {
+			return x > y
+		}
+		return score[x] > score[y]
+	})
+	keep = append(keep, rest[:min(topK, len(rest))]...)
+	sort.Ints(keep)
+	return keep, nonFinite, saturated
+}
+
+type bitstream struct {
+	data []byte
+	at   int
+}
+
+func (b *bitstream) put(v, width int) {
+	for i := range width {
+		if b.at%8 == 0 {
+			b.data = append(b.data, 0)
+		}
+		b.data[b.at/8] |= byte(v>>i&1) << (b.at % 8)
+		b.at++
+	}
+}
+
+func (b *bitstream) take(width int) (v int) {
+	for i := range width {
+		v |= int(b.data[b.at/8]>>(b.at%8)&1) << i
+		b.at++
+	}
+	return v
+}
