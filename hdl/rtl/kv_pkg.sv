@@ -3,6 +3,8 @@
 // Registers, packet headers, codes, limits and latencies of the engine.
 // A header field NAME is bits NAME_LSB +: NAME_W of the 256-bit header.
 
+// No engine build uses all of them.
+// verilator lint_off UNUSEDPARAM
 package kv_pkg;
 
   localparam logic [31:0] SPEC_ID = 32'hBBB9E6ED;

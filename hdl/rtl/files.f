@@ -1,0 +1,12 @@
+kv_pkg.sv
+kv_skid.sv
+kv_fifo.sv
+kv_shell.sv
+kv_regs.sv
+kv_front_check.sv
+kv_front_count.sv
+kv_front.sv
+kv_back.sv
+kv_echo.sv
+kv_core.sv
+kv_engine.sv

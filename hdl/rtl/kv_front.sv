@@ -1,0 +1,268 @@
+// Front of the core: takes packets apart and dispatches commands (docs/engine.md, 5.4).
+//
+// in_*      the beat the shell offers; in_take_o takes it in this (enabled) cycle.
+//           in_want_o: the core cannot go on without one. From registers, as idle_o is.
+// now_*     the core's counts of enabled, STALL_IN and STALL_OUT cycles at the start
+//           of the cycle; those of the first header beat go into the descriptor.
+// flight_i  descriptors in flight, none_i: there are none.
+// desc_*    a descriptor is pushed (dispatch, cycle x). desc_mark_o is the cycle count
+//           of the first header beat less MarkBack, so that the back need not add a constant.
+// outcome_* status and BytesIn of a command are pushed, once for each descriptor.
+// empty_o   the front's own empty last entry is pushed into the payload FIFO (x + 1).
+// unit_o    one-hot, bit opcode - 1: the unit of the last dispatched command (0: refused).
+// start_o   one-hot, in x + 1; cfg_* hold from then to the next dispatch.
+// beat_*    a beat for that unit, its bits of beat_valid_o only with its ready_i.
+//           beat_abort_o (SELECT): TLAST came with this beat, too early.
+//
+// Nothing is taken while the command at hand may not be dispatched yet; a packet of which
+// the first beat has been taken is waited for (in_want_o) up to the end of its payload.
+module kv_front #(
+    parameter int unsigned Lanes = 8,
+    parameter int unsigned MaxDim = 256,
+    parameter int unsigned TileTokens = 128,
+    parameter int unsigned MaxTokens = 4096,
+    parameter logic [3:0] Features = 4'hF,
+    parameter int unsigned MarkBack = 4
+) (
+    input  logic                clk_i,
+    input  logic                rst_i,
+    input  logic                en_i,
+    input  logic                in_valid_i,
+    input  logic [16*Lanes-1:0] in_data_i,
+    input  logic                in_last_i,
+    output logic                in_take_o,
+    output logic                in_want_o,
+    output logic                idle_o,
+    input  logic [        31:0] now_cycle_i,
+    input  logic [        31:0] now_stall_in_i,
+    input  logic [        31:0] now_stall_out_i,
+    input  logic [         2:0] flight_i,
+    input  logic                none_i,
+    output logic                desc_push_o,
+    output logic [         7:0] desc_opcode_o,
+    output logic [        15:0] desc_tag_o,
+    output logic [         7:0] desc_status_o,
+    output logic [        31:0] desc_mark_o,
+    output logic [        31:0] desc_stall_in_o,
+    output logic [        31:0] desc_stall_out_o,
+    output logic                outcome_push_o,
+    output logic [         7:0] outcome_status_o,
+    output logic [        31:0] outcome_bytes_o,
+    output logic                empty_o,
+    output logic [         3:0] unit_o,
+    output logic [         3:0] start_o,
+    output logic [         1:0] cfg_scheme_o,
+    output logic                cfg_axis_o,
+    output logic [         2:0] cfg_group_o,
+    output logic [         3:0] cfg_bits_o,
+    output logic [        23:0] cfg_rows_o,
+    output logic [        16:0] cfg_dims_o,
+    output logic [        16:0] cfg_sinks_o,
+    output logic [        16:0] cfg_recent_o,
+    output logic [        16:0] cfg_topk_o,
+    input  logic [         3:0] ready_i,
+    output logic [         3:0] beat_valid_o,
+    output logic [16*Lanes-1:0] beat_o,
+    output logic                beat_last_o,
+    output logic                beat_abort_o
+);
+
+  localparam int unsigned Width = 16 * Lanes;
+  localparam int unsigned HeadBeats = 256 / Width;
+  localparam int unsigned BytesB = $clog2(2 * Lanes);
+  localparam int unsigned BeatsW = 32 - BytesB;
+
+  typedef enum logic [2:0] {
+    Head,
+    Check,
+    Pay,
+    Pad,
+    Drain
+  } state_e;
+
+  state_e state_q, state_d;
+  logic [2:0] hb_q;  // header beat index
+  logic [255:0] head_q;
+  logic short_q, tlast_q;  // TLAST before the last header beat, on it
+  logic checked_q;  // not the first cycle of CHECK
+  logic [31:0] mark_q, stall_in_q, stall_out_q;
+  logic [BeatsW-1:0] beats_q;  // payload beats taken
+  logic [BeatsW-1:0] beats_now;
+  logic [7:0] last_op_q;  // of the last dispatched command, if last_ok_q
+  logic last_ok_q, same_q;
+
+  logic head_take, head_done, in_payload, unit_ready, last, dispatch, may, pay, pay_end;
+  logic [7:0] status;
+  logic refused, empty;
+  logic [3:0] op_unit;
+
+  kv_front_check #(
+      .MaxDim(MaxDim),
+      .TileTokens(TileTokens),
+      .MaxTokens(MaxTokens),
+      .Features(Features)
+  ) u_check (
+      .clk_i    (clk_i),
+      .en_i     (en_i),
+      .header_i (head_q),
+      .short_i  (short_q),
+      .tlast_i  (tlast_q),
+      .status_o (status),
+      .refused_o(refused),
+      .empty_o  (empty)
+  );
+
+  kv_front_count #(
+      .Lanes(Lanes)
+  ) u_count (
+      .clk_i   (clk_i),
+      .en_i    (en_i),
+      .header_i(head_q),
+      .load_i  (state_q == Check),
+      .beat_i  (in_payload & unit_ready),
+      .last_o  (last)
+  );
+
+  assign idle_o = state_q == Head && hb_q == '0;
+  assign unit_ready = (unit_o & ready_i) != '0;
+  assign in_payload = state_q == Pay || state_q == Pad;
+  assign pay = state_q == Pay && unit_ready;
+  assign in_want_o = (state_q == Head && hb_q != '0) || pay;
+  assign in_take_o = ((state_q == Head || state_q == Drain) && in_valid_i) || pay;
+
+  assign head_take = state_q == Head && in_valid_i;
+  assign head_done = head_take && (in_last_i || hb_q == 3'(HeadBeats - 1));
+
+  // Only the same kind of ECHO, QUANTIZE or DEQUANTIZE again may overlap what is in flight.
+  assign may = none_i || (flight_i < 3'(kv_pkg::MAX_IN_FLIGHT) && same_q && !refused);
+  assign dispatch = state_q == Check && checked_q && may;
+  assign op_unit = 4'b0001 << (head_q[1:0] - 2'd1);
+
+  assign pay_end = pay && (last || (in_last_i && unit_o[kv_pkg::FEAT_SELECT]));
+
+  always_comb begin
+    state_d = state_q;
+    case (state_q)
+      Head: if (head_done) state_d = Check;
+      Check:
+      if (dispatch) begin
+        if (!refused && !empty) state_d = Pay;
+        else state_d = (short_q || tlast_q) ? Head : Drain;
+      end
+      Pay:
+      if (pay_end) state_d = in_last_i ? Head : Drain;
+      else if (pay && in_last_i) state_d = Pad;
+      Pad: if (unit_ready && last) state_d = Head;
+      default: if (in_valid_i && in_last_i) state_d = Head;
+    endcase
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      state_q   <= Head;
+      hb_q      <= '0;
+      checked_q <= 1'b0;
+      last_ok_q <= 1'b0;
+      unit_o    <= '0;
+      start_o   <= '0;
+      empty_o   <= 1'b0;
+    end else if (en_i) begin
+      state_q   <= state_d;
+      checked_q <= state_q == Check;
+      if (head_done) hb_q <= '0;
+      else if (head_take) hb_q <= hb_q + 3'd1;
+      start_o <= '0;
+      empty_o <= 1'b0;
+      if (dispatch) begin
+        last_ok_q <= !refused;
+        unit_o    <= refused ? '0 : op_unit;
+        start_o   <= (refused || empty) ? '0 : op_unit;
+        empty_o   <= refused || empty;
+      end
+    end
+  end
+
+  // Header and stamps.
+  always_ff @(posedge clk_i) begin
+    if (en_i && head_take) begin
+      for (int i = 0; i < HeadBeats; i++) begin
+        if (hb_q == 3'(i)) head_q[Width*i+:Width] <= in_data_i;
+        else if (hb_q == '0) head_q[Width*i+:Width] <= '0;
+      end
+      short_q <= in_last_i && hb_q != 3'(HeadBeats - 1);
+      tlast_q <= in_last_i && hb_q == 3'(HeadBeats - 1);
+      if (hb_q == '0) begin
+        mark_q      <= now_cycle_i - MarkBack;
+        stall_in_q  <= now_stall_in_i;
+        stall_out_q <= now_stall_out_i;
+      end
+    end
+  end
+
+  // Fields of the dispatched command. In a legal header of the same opcode, all other
+  // bits of words 1 and 3 are alike (0), so these are all that need comparing.
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      same_q <= last_ok_q && last_op_q == head_q[7:0] &&
+                head_q[7:0] != 8'(kv_pkg::OP_SELECT) &&
+                cfg_scheme_o == head_q[kv_pkg::REQ_SCHEME_LSB+:2] &&
+                cfg_axis_o == head_q[kv_pkg::REQ_AXIS_LSB] &&
+                cfg_group_o == head_q[kv_pkg::REQ_GROUP_LSB+:3] &&
+                cfg_bits_o == head_q[kv_pkg::REQ_BITS_LSB+:4] &&
+                cfg_dims_o == head_q[kv_pkg::REQ_DIMS_LSB+:17];
+      if (dispatch) begin
+        last_op_q    <= head_q[7:0];
+        cfg_scheme_o <= head_q[kv_pkg::REQ_SCHEME_LSB+:2];
+        cfg_axis_o   <= head_q[kv_pkg::REQ_AXIS_LSB];
+        cfg_group_o  <= head_q[kv_pkg::REQ_GROUP_LSB+:3];
+        cfg_bits_o   <= head_q[kv_pkg::REQ_BITS_LSB+:4];
+        cfg_rows_o   <= head_q[kv_pkg::REQ_ROWS_LSB+:24];
+        cfg_dims_o   <= head_q[kv_pkg::REQ_DIMS_LSB+:17];
+        cfg_sinks_o  <= head_q[kv_pkg::REQ_SINKS_LSB+:17];
+        cfg_recent_o <= head_q[kv_pkg::REQ_RECENT_LSB+:17];
+        cfg_topk_o   <= head_q[kv_pkg::REQ_TOP_K_LSB+:17];
+      end
+    end
+  end
+
+  assign beats_now = beats_q + BeatsW'(state_q == Pay);
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      if (state_q == Check) beats_q <= '0;
+      else if (pay) beats_q <= beats_now;
+    end
+  end
+
+  assign desc_push_o = dispatch;
+  assign desc_opcode_o = head_q[kv_pkg::REQ_OPCODE_LSB+:8];
+  assign desc_tag_o = head_q[kv_pkg::REQ_TAG_LSB+:16];
+  assign desc_status_o = status;
+  assign desc_mark_o = mark_q;
+  assign desc_stall_in_o = stall_in_q;
+  assign desc_stall_out_o = stall_out_q;
+
+  // An outcome is due when a command without payload is dispatched and when a payload ends.
+  assign outcome_push_o = (dispatch && (refused || empty)) || pay_end ||
+                          (state_q == Pad && unit_ready && last);
+  assign outcome_bytes_o = state_q == Check ? '0 : {beats_now, {BytesB{1'b0}}};
+  always_comb begin
+    if (state_q == Check) outcome_status_o = status;
+    else if (state_q == Pad || !last) outcome_status_o = 8'(kv_pkg::ST_TRUNCATED);
+    else outcome_status_o = in_last_i ? 8'(kv_pkg::ST_OK) : 8'(kv_pkg::ST_OVERLONG);
+  end
+
+  assign beat_valid_o = unit_o & ready_i & {4{in_payload}};
+  assign beat_o = state_q == Pay ? in_data_i : '0;
+  assign beat_last_o = last;
+  assign beat_abort_o = state_q == Pay && in_last_i && !last;
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i)
+    if (!rst_i && en_i) begin
+      assert (!(in_want_o && !in_valid_i))
+      else $error("kv_front: enabled without the beat it wants");
+    end
+`endif
+
+endmodule
