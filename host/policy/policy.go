@@ -129,7 +129,7 @@ func (p Policy) Validate() error {
 			return bad("a share of the prefix is %d %%, want 0 to 100", v)
 		}
 	}
-	if p.Evicts() && p.Sinks+p.Recent+p.topK()+p.RecentPercent+p.TopKPercent == 0 {
+	if p.Evicts() && max(p.Sinks, p.Recent, p.topK(), p.RecentPercent, p.TopKPercent) == 0 {
 		return bad("sinks, recent and topk are all 0, so nothing would be kept")
 	}
 	return nil

@@ -67,3 +67,11 @@ func (t *Trace) Attn(l, h, first, rows int) ([]uint16, safetensors.Converted, er
 	}
 	return x.attn.ReadFP16((int64(h)*int64(x.attnRows)+int64(at))*int64(t.T), int64(rows)*int64(t.T))
 }
+
+// AttnOutside is the error that none of the recorded weights of layer l are of
+// queries in a prefix of n positions.
+func (t *Trace) AttnOutside(l, n int) error {
+	return fail(t.Name, tensorName(l, "attn"), ErrMissing,
+		"its %d queries are those of positions %d to %d, none of them is in the prefix of %d positions that is to be scored",
+		t.AttnRows(l), t.T-t.AttnRows(l), t.T-1, n)
+}
