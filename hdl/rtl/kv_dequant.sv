@@ -1,0 +1,269 @@
+// DEQUANTIZE: a quantized tile in, rows of fp16 out (docs/engine.md, 4 and 5.8).
+//
+// start_i   one cycle after dispatch; the settings are valid from then on and stay until
+//           the next dispatch. Further commands of the same kind may change rows_i only
+//           while earlier ones are still at work; up to 4 are kept apart.
+// beat_*_i  a beat taken in this cycle, only with ready_o; beat_last_i: the last expected.
+// pf_count_i  entries of the payload FIFO at the start of the cycle: nothing is issued
+//           unless LAT_DEQUANT_SLACK places are free, so that a push always finds room.
+// push_*_o  an entry for the payload FIFO, LAT_DEQUANT_PIPE cycles after its item was issued.
+//           Non-finite is set on all entries of a per-channel group, and on the first of a
+//           per-token group, whose scale or minimum was not finite; saturated on entries with clamped lanes.
+// ev_*_o    events of this cycle (docs/engine.md, section 2).
+// One item of Lanes elements per cycle. Everything stands still in cycles with en_i = 0.
+//
+// Stages of an item issued in cycle r: 0 ring to window, 1 skip scale and minimum, 2 cut the
+// codes apart (and read the banks), 3 to 11 the lane, pushed in r + 12.
+module kv_dequant #(
+    parameter int unsigned Lanes = 8,
+    parameter int unsigned MaxDim = 256,
+    parameter int unsigned TileTokens = 128,
+    parameter int unsigned PayloadDepth = 64
+) (
+    input  logic                              clk_i,
+    input  logic                              rst_i,
+    input  logic                              en_i,
+    input  logic                              start_i,
+    input  logic [                       1:0] scheme_i,
+    input  logic                              axis_i,
+    input  logic [                       2:0] group_i,
+    input  logic [                       3:0] bits_i,
+    input  logic [                      23:0] rows_i,
+    input  logic [                       9:0] dims_i,
+    input  logic                              beat_valid_i,
+    input  logic [              16*Lanes-1:0] beat_i,
+    input  logic                              beat_last_i,
+    output logic                              ready_o,
+    input  logic [$clog2(PayloadDepth+1)-1:0] pf_count_i,
+    output logic                              push_valid_o,
+    output logic [              16*Lanes-1:0] push_data_o,
+    output logic [                       5:0] push_bytes_o,
+    output logic                              push_last_o,
+    output logic                              push_pre_o,
+    output logic                              push_nonfinite_o,
+    output logic                              push_saturated_o,
+    output logic                              ev_token_o,
+    output logic [                       9:0] ev_groups_o,
+    output logic [                       4:0] ev_saturated_o,
+    output logic [                       9:0] ev_nonfinite_o
+);
+
+  localparam int unsigned BeatBits = 16 * Lanes;
+  localparam int unsigned ItemW = $clog2(MaxDim / Lanes);
+  localparam int unsigned CodeDepth = 1 << $clog2(MaxDim / Lanes + 16);
+  localparam int unsigned CodeW = $clog2(CodeDepth + 1);
+  localparam int unsigned CountW = $clog2(PayloadDepth + 1);
+  localparam int unsigned LaneStages = 9;
+  localparam int unsigned Front = kv_pkg::LAT_DEQUANT_PIPE - LaneStages;
+
+  if (Front != 3) begin : g_latency
+    $error("kv_dequant: LAT_DEQUANT_PIPE must be 12");
+  end
+
+  logic asym, channel;
+  assign asym    = scheme_i == 2'(kv_pkg::SCHEME_ASYM);
+  assign channel = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
+
+  // Loader and code FIFO. Its depth is a power of two: the top bit of the count says full.
+  logic code_push, code_valid, code_mark, refill;
+  logic [BeatBits-1:0] code_beat;
+  logic [CodeW-1:0] code_count;
+  logic free, bank_ok, bank_bad;
+  logic [ItemW-1:0] idx;
+  logic [BeatBits-1:0] bank_scale, bank_min;
+  logic [5:0] bank_nonfinite;
+
+  kv_dequant_load #(
+      .Lanes (Lanes),
+      .MaxDim(MaxDim)
+  ) u_load (
+      .clk_i,
+      .rst_i,
+      .en_i,
+      .channel_i     (channel),
+      .asym_i        (asym),
+      .group_i       (group_i[1:0]),
+      .bits_i,
+      .dims_i,
+      .beat_valid_i,
+      .beat_i,
+      .full_i        (code_count[CodeW-1]),
+      .ready_o,
+      .code_o        (code_push),
+      .free_i        (free),
+      .idx_i         (idx),
+      .bank_ok_o     (bank_ok),
+      .bank_bad_o    (bank_bad),
+      .scale_o       (bank_scale),
+      .min_o         (bank_min),
+      .ev_nonfinite_o(bank_nonfinite)
+  );
+
+  kv_fifo #(
+      .Width(BeatBits + 1),
+      .Depth(CodeDepth)
+  ) u_codes (
+      .clk_i,
+      .rst_i,
+      .en_i,
+      .push_i (code_push),
+      .data_i ({beat_last_i, beat_i}),
+      .pop_i  (refill),
+      .valid_o(code_valid),
+      .data_o ({code_mark, code_beat}),
+      .count_o(code_count)
+  );
+
+  // Stage 0.
+  logic room, issue, lead, last;
+  logic [4:0] need;
+
+  assign room = pf_count_i <= CountW'(PayloadDepth - kv_pkg::LAT_DEQUANT_SLACK);
+
+  kv_dequant_issue #(
+      .Lanes     (Lanes),
+      .MaxDim    (MaxDim),
+      .TileTokens(TileTokens)
+  ) u_issue (
+      .clk_i,
+      .rst_i,
+      .en_i,
+      .start_i,
+      .channel_i   (channel),
+      .asym_i      (asym),
+      .group_i,
+      .bits_i,
+      .rows_i,
+      .dims_i,
+      .code_valid_i(code_valid),
+      .code_mark_i (code_mark),
+      .room_i      (room),
+      .bank_ok_i   (bank_ok),
+      .refill_o    (refill),
+      .issue_o     (issue),
+      .need_o      (need),
+      .lead_o      (lead),
+      .last_o      (last),
+      .idx_o       (idx),
+      .free_o      (free),
+      .ev_token_o,
+      .ev_groups_o
+  );
+
+  // Which items are on their way; index is the stage.
+  logic [kv_pkg::LAT_DEQUANT_PIPE:1] valid_q, last_q;
+  logic [kv_pkg::LAT_DEQUANT_PIPE:2] nonfinite_q;
+  logic lead1_q, bank_bad1_q;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) valid_q <= '0;
+    else if (en_i) valid_q <= {valid_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], issue};
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      last_q      <= {last_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], last};
+      lead1_q     <= lead;
+      bank_bad1_q <= bank_bad;
+    end
+  end
+
+  // Stage 1: scale and minimum of a per-token group.
+  logic [15:0] lead_scale, lead_min, clean_scale, clean_min, scale2_q, min2_q;
+  logic bad_scale, bad_min, take_lead;
+  logic [1:0] lead_bad;
+
+  kv_fp16_clean u_clean_scale (
+      .x_i  (lead_scale),
+      .x_o  (clean_scale),
+      .bad_o(bad_scale)
+  );
+
+  kv_fp16_clean u_clean_min (
+      .x_i  (lead_min),
+      .x_o  (clean_min),
+      .bad_o(bad_min)
+  );
+
+  assign take_lead = valid_q[1] && lead1_q;
+  assign lead_bad = {take_lead && bad_min && asym, take_lead && bad_scale};
+  assign ev_nonfinite_o = 10'(bank_nonfinite) + 10'(lead_bad[0]) + 10'(lead_bad[1]);
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      if (take_lead) begin
+        scale2_q <= clean_scale;
+        min2_q   <= asym ? clean_min : '0;
+      end
+      nonfinite_q <= {
+        nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE-1:2], channel ? bank_bad1_q : |lead_bad
+      };
+    end
+  end
+
+  // Stage 2: the banks, read one stage late so that their words meet the codes.
+  logic [BeatBits-1:0] scale2, min2, scale3_q, min3_q, bank_scale2_q, bank_min2_q;
+
+  assign scale2 = channel ? bank_scale2_q : {Lanes{scale2_q}};
+  assign min2   = channel ? bank_min2_q : {Lanes{min2_q}};
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      bank_scale2_q <= bank_scale;
+      bank_min2_q   <= bank_min;
+      scale3_q      <= scale2;
+      min3_q        <= min2;
+    end
+  end
+
+  // Stages 0 to 2 of the codes, 3 to 11 the lanes.
+  logic [Lanes-1:0] neg3, saturated;
+  logic [8*Lanes-1:0] mag3;
+
+  kv_dequant_unpack #(
+      .Lanes(Lanes)
+  ) u_unpack (
+      .clk_i,
+      .rst_i,
+      .en_i,
+      .asym_i      (asym),
+      .bits_i,
+      .refill_i    (refill),
+      .beat_i      (code_beat),
+      .issue_i     (issue),
+      .clear_i     (issue && last),
+      .need_i      (need),
+      .lead1_i     (lead1_q),
+      .lead_scale_o(lead_scale),
+      .lead_min_o  (lead_min),
+      .neg_o       (neg3),
+      .mag_o       (mag3)
+  );
+
+  for (genvar i = 0; i < Lanes; i++) begin : g_lane
+    kv_dequant_lane u_lane (
+        .clk_i,
+        .en_i,
+        .neg_i  (neg3[i]),
+        .mag_i  (mag3[8*i+:8]),
+        .scale_i(scale3_q[16*i+:16]),
+        .min_i  (min3_q[16*i+:16]),
+        .x_o    (push_data_o[16*i+:16]),
+        .sat_o  (saturated[i])
+    );
+  end
+
+  assign push_valid_o = valid_q[kv_pkg::LAT_DEQUANT_PIPE];
+  assign push_last_o = last_q[kv_pkg::LAT_DEQUANT_PIPE];
+  assign push_nonfinite_o = nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE];
+  assign push_saturated_o = |saturated;
+  assign push_bytes_o = 6'(2 * Lanes);
+  assign push_pre_o = 1'b0;
+
+  always_comb begin
+    ev_saturated_o = '0;
+    for (int i = 0; i < Lanes; i++)
+      if (push_valid_o) ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
+  end
+
+endmodule

@@ -1,0 +1,162 @@
+// Issue control of DEQUANTIZE: which item leaves the bit buffer, which beat enters it
+// (docs/engine.md, 5.8, Issuing).
+//
+// start_i      a packet of rows_i rows joins the queue (room for 4; the engine never has
+//              more in flight).
+// code_valid_i, code_mark_i  head of the code FIFO, and whether it is the packet's last beat.
+// room_i       the payload FIFO has room for what may be on its way.
+// bank_ok_i    the bank of scales read next is complete.
+// refill_o     the head of the code FIFO moves into the bit buffer in this cycle.
+// issue_o      an item is issued in this cycle, consuming need_o units of the buffer:
+//              lead_o: first of a per-token group, with scale and minimum before its codes;
+//              last_o: last of its packet, what remains in the buffer is dropped;
+//              idx_o: its place in the row; free_o: last of a per-channel group.
+// ev_*_o       events of this cycle. need_o, lead_o, last_o and idx_o speak of the next item
+//              whether it is issued or not.
+// All decisions are made from registers and the inputs of this cycle; no latency. The
+// settings have to be stable one cycle before the first item can be issued.
+module kv_dequant_issue #(
+    parameter int unsigned Lanes = 8,
+    parameter int unsigned MaxDim = 256,
+    parameter int unsigned TileTokens = 128,
+    localparam int unsigned ItemW = $clog2(MaxDim / Lanes)
+) (
+    input  logic             clk_i,
+    input  logic             rst_i,
+    input  logic             en_i,
+    input  logic             start_i,
+    input  logic             channel_i,
+    input  logic             asym_i,
+    input  logic [      2:0] group_i,
+    input  logic [      3:0] bits_i,
+    input  logic [     23:0] rows_i,
+    input  logic [      9:0] dims_i,
+    input  logic             code_valid_i,
+    input  logic             code_mark_i,
+    input  logic             room_i,
+    input  logic             bank_ok_i,
+    output logic             refill_o,
+    output logic             issue_o,
+    output logic [      4:0] need_o,
+    output logic             lead_o,
+    output logic             last_o,
+    output logic [ItemW-1:0] idx_o,
+    output logic             free_o,
+    output logic             ev_token_o,
+    output logic [      9:0] ev_groups_o
+);
+
+  localparam int unsigned LaneB = $clog2(Lanes);
+  localparam int unsigned RowW = $clog2(TileTokens);
+  localparam logic [5:0] Capacity = Lanes == 2 ? 6'd48 : 6'd32;
+  localparam logic [5:0] Beat = 6'd16;
+
+  // What follows from the settings: units before the codes of a group, items of a row less
+  // one, items of a per-token group less one, rows of a per-channel group less one.
+  logic [4:0] need_lead_q;
+  logic [ItemW-1:0] items_q, item_mask_q;
+  logic [RowW-1:0] row_mask_q;
+  logic [9:0] group_step_q;
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      need_lead_q  <= 5'(bits_i) + (asym_i ? 5'(32 / Lanes) : 5'(16 / Lanes));
+      items_q      <= ItemW'(dims_i[9:LaneB] - 1'b1);
+      item_mask_q  <= group_i == 3'(kv_pkg::GROUP_ROW) ? '1 :
+                      ItemW'((10'(16 / Lanes) << group_i) - 10'd1);
+      row_mask_q   <= RowW'((10'd16 << group_i) - 10'd1);
+      group_step_q <= channel_i ? dims_i : 10'd1;
+    end
+  end
+
+  // Packets: rows less one.
+  logic [RowW-1:0] rows_q[0:3];
+  logic [1:0] in_q, out_q;
+  logic [2:0] packets_q;
+  logic done;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      in_q      <= 2'd0;
+      out_q     <= 2'd0;
+      packets_q <= 3'd0;
+    end else if (en_i) begin
+      if (start_i) in_q <= in_q + 2'd1;
+      if (done) out_q <= out_q + 2'd1;
+      packets_q <= packets_q + 3'(start_i) - 3'(done);
+    end
+  end
+
+  always_ff @(posedge clk_i) if (en_i && start_i) rows_q[in_q] <= RowW'(rows_i - 24'd1);
+
+  // Position of the next item.
+  logic [ItemW-1:0] idx_q;
+  logic [RowW-1:0] row_q, row_in_group;
+  logic row_end, group_row_end, first;
+
+  assign row_in_group = row_q & row_mask_q;
+  assign row_end = idx_q == items_q;
+  assign group_row_end = row_in_group == row_mask_q;
+  assign idx_o = idx_q;
+  assign lead_o = !channel_i && (idx_q & item_mask_q) == '0;
+  assign first = lead_o || (channel_i && idx_q == '0 && row_in_group == '0);
+  assign last_o = row_end && row_q == rows_q[out_q];
+  assign done = issue_o && last_o;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      idx_q <= '0;
+      row_q <= '0;
+    end else if (en_i && issue_o) begin
+      idx_q <= row_end ? '0 : idx_q + ItemW'(1);
+      if (row_end) row_q <= last_o ? '0 : row_q + RowW'(1);
+    end
+  end
+
+  // The buffer's fill in units. Both needs are tried at once; which one holds comes late.
+  logic [5:0] fill_q, rest_code, rest_lead, rest, kept;
+  logic ge_code, ge_lead, enough, fits_rest, fits_fill, moved_q;
+
+  assign rest_code = fill_q - 6'(bits_i);
+  assign rest_lead = fill_q - 6'(need_lead_q);
+  assign ge_code = fill_q >= 6'(bits_i);
+  assign ge_lead = fill_q >= 6'(need_lead_q);
+  assign enough = lead_o ? ge_lead : ge_code;
+  assign rest = lead_o ? rest_lead : rest_code;
+  assign need_o = lead_o ? need_lead_q : 5'(bits_i);
+  assign fits_rest = rest <= Capacity - Beat;
+  assign fits_fill = fill_q <= Capacity - Beat;
+
+  assign issue_o = packets_q != 3'd0 && enough && room_i && (!channel_i || bank_ok_i);
+  assign refill_o = code_valid_i && !moved_q && (issue_o ? fits_rest : fits_fill);
+  assign kept = issue_o ? rest : fill_q;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      fill_q  <= '0;
+      moved_q <= 1'b0;
+    end else if (en_i) begin
+      fill_q  <= done ? '0 : refill_o ? kept + Beat : kept;
+      moved_q <= !done && (moved_q || (refill_o && code_mark_i));
+    end
+  end
+
+  assign free_o = issue_o && channel_i && row_end && group_row_end;
+  assign ev_token_o = issue_o && row_end;
+  assign ev_groups_o = issue_o && first ? group_step_q : '0;
+
+  // Bits of the settings that only matter to the checks of the front.
+  logic unused;
+  assign unused = &{1'b0, rows_i[23:RowW], dims_i[LaneB-1:0]};
+
+`ifndef SYNTHESIS
+  always_ff @(posedge clk_i)
+    if (!rst_i && en_i) begin
+      assert (!(start_i && packets_q == 3'd4 && !done))
+      else $error("kv_dequant_issue: packet queue overflow");
+      assert (!(done && !moved_q))
+      else $error("kv_dequant_issue: packet complete before its last beat");
+    end
+`endif
+
+endmodule

@@ -1,0 +1,126 @@
+// Bit buffer of DEQUANTIZE and extraction of the codes (docs/engine.md, 5.8).
+//
+// The buffer is a ring of 2 (3 if Lanes = 2) whole beats, read at a granularity of a unit
+// of Lanes bits; kv_dequant_issue keeps the account and never overfills or overdraws it.
+// refill_i  beat_i enters at the end of the cycle.
+// issue_i   need_i units leave; clear_i with it: all the rest leaves too.
+// lead1_i   the item issued in the cycle before starts a per-token group: lead_scale_o and
+//           lead_min_o are its scale and minimum in that cycle (from a register, as stored).
+// neg_o, mag_o  sign and magnitude of each lane's code, 3 cycles after the item was issued.
+// One item a cycle. What stands on the outputs when nothing was issued means nothing.
+module kv_dequant_unpack #(
+    parameter int unsigned Lanes = 8
+) (
+    input  logic                clk_i,
+    input  logic                rst_i,
+    input  logic                en_i,
+    input  logic                asym_i,
+    input  logic [         3:0] bits_i,
+    input  logic                refill_i,
+    input  logic [16*Lanes-1:0] beat_i,
+    input  logic                issue_i,
+    input  logic                clear_i,
+    input  logic [         4:0] need_i,
+    input  logic                lead1_i,
+    output logic [        15:0] lead_scale_o,
+    output logic [        15:0] lead_min_o,
+    output logic [   Lanes-1:0] neg_o,
+    output logic [ 8*Lanes-1:0] mag_o
+);
+
+  localparam int unsigned BeatBits = 16 * Lanes;
+  localparam int unsigned Slots = Lanes == 2 ? 3 : 2;
+  localparam int unsigned WindowBits = 32 + 8 * Lanes;  // the longest item
+
+  logic [Slots*BeatBits-1:0] slot_q;
+  logic [1:0] wr_q, rd_q;  // slot of the next refill, slot of the next unit
+  logic [3:0] off_q;  // the next unit in that slot
+  logic [5:0] off_next;
+  logic [2:0] rd_sum;
+  logic [1:0] rd_next;
+
+  assign off_next = 6'(off_q) + 6'(need_i);
+  assign rd_sum   = 3'(rd_q) + 3'(off_next[5:4]);
+  assign rd_next  = rd_sum >= 3'(Slots) ? 2'(rd_sum - 3'(Slots)) : rd_sum[1:0];
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      wr_q  <= 2'd0;
+      rd_q  <= 2'd0;
+      off_q <= 4'd0;
+    end else if (en_i) begin
+      if (clear_i) begin
+        wr_q  <= 2'd0;
+        rd_q  <= 2'd0;
+        off_q <= 4'd0;
+      end else begin
+        if (refill_i) wr_q <= wr_q == 2'(Slots - 1) ? 2'd0 : wr_q + 2'd1;
+        if (issue_i) begin
+          rd_q  <= rd_next;
+          off_q <= off_next[3:0];
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i)
+    if (en_i)
+      for (int i = 0; i < Slots; i++) if (refill_i && wr_q == 2'(i)) slot_q[BeatBits*i+:BeatBits] <= beat_i;
+
+  // Stage 0: the slots in reading order, shifted to the item's first unit.
+  logic [Slots*BeatBits-1:0] ring;
+  logic [WindowBits-1:0] window1_q;
+
+  always_comb begin
+    ring = slot_q;
+    if (rd_q == 2'd1) ring = {slot_q[BeatBits-1:0], slot_q[Slots*BeatBits-1:BeatBits]};
+    else if (rd_q == 2'd2) ring = {slot_q[(Slots-1)*BeatBits-1:0], slot_q[Slots*BeatBits-1-:BeatBits]};
+    for (int k = 3; k >= 0; k--) if (off_q[k]) ring = ring >> (Lanes << k);
+  end
+
+  always_ff @(posedge clk_i) if (en_i) window1_q <= ring[WindowBits-1:0];
+
+  assign lead_scale_o = window1_q[15:0];
+  assign lead_min_o   = window1_q[31:16];
+
+  // Stage 1: skip scale and minimum.
+  logic [8*Lanes-1:0] codes2_q;
+
+  always_ff @(posedge clk_i)
+    if (en_i)
+      codes2_q <= !lead1_i ? window1_q[8*Lanes-1:0] :
+                  asym_i ? window1_q[32+:8*Lanes] : window1_q[16+:8*Lanes];
+
+  // Stage 2: cut the codes apart; sign and magnitude.
+  logic [Lanes-1:0] neg3_q;
+  logic [8*Lanes-1:0] mag3_q;
+
+  for (genvar i = 0; i < Lanes; i++) begin : g_lane
+    logic [7:0] code, value;
+    logic top, neg;
+
+    always_comb begin
+      case (bits_i)
+        4'd2: {top, code} = {codes2_q[2*i+1], 6'd0, codes2_q[2*i+:2]};
+        4'd3: {top, code} = {codes2_q[3*i+2], 5'd0, codes2_q[3*i+:3]};
+        4'd4: {top, code} = {codes2_q[4*i+3], 4'd0, codes2_q[4*i+:4]};
+        4'd5: {top, code} = {codes2_q[5*i+4], 3'd0, codes2_q[5*i+:5]};
+        4'd6: {top, code} = {codes2_q[6*i+5], 2'd0, codes2_q[6*i+:6]};
+        default: {top, code} = {codes2_q[8*i+7], codes2_q[8*i+:8]};
+      endcase
+      neg = top && !asym_i;
+      value = code;
+      for (int j = 2; j < 8; j++) if (neg && 4'(j) >= bits_i) value[j] = 1'b1;
+    end
+
+    always_ff @(posedge clk_i)
+      if (en_i) begin
+        neg3_q[i]      <= neg;
+        mag3_q[8*i+:8] <= (value ^ {8{neg}}) + 8'(neg);
+      end
+  end
+
+  assign neg_o = neg3_q;
+  assign mag_o = mag3_q;
+
+endmodule
