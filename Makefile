@@ -1,0 +1,52 @@
+# kvaccel: what is built and checked here. `make help` lists the targets.
+
+# The engine that `make rtl` builds.
+LANES       ?= 8
+MAX_DIM     ?= 256
+TILE_TOKENS ?= 128
+MAX_TOKENS  ?= 4096
+FEATURES    ?= 15
+export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT VERILATOR
+
+# How long `make lockstep` runs, and with what.
+CYCLES ?= 10000000
+SEED   ?= 1
+
+GO ?= go
+
+.DEFAULT_GOAL := help
+.PHONY: help rtl rtl-trace lint generate test lockstep mutants-smoke bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=15)
+	@scripts/build-rtl.sh
+
+rtl-trace: ## the same with waveforms
+	@scripts/build-rtl.sh trace
+
+lint: ## Verilator warnings for every lane count, gofmt, go vet
+	@scripts/lint-rtl.sh
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+
+generate: ## everything that is generated from the specification table
+	$(GO) generate ./...
+
+test: rtl ## builds the engine and runs all tests, the short lockstep among them
+	$(GO) vet ./...
+	$(GO) test ./...
+
+lockstep: ## emulator against RTL at every clock edge (CYCLES=10000000 SEED=1)
+	$(GO) run ./verification/lockstep/cmd/lockstep -cycles $(CYCLES) -seed $(SEED)
+
+mutants-smoke: ## shows that the lockstep catches broken RTL
+	$(GO) test -count=1 -run 'Mutant' -v ./verification/lockstep
+
+bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the packages
+	$(GO) run ./verification/lockstep/cmd/lockstep -speed
+	$(GO) test -run '^$$' -bench . ./...
+
+clean: ## removes build/
+	rm -rf build

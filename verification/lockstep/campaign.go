@@ -1,0 +1,201 @@
+package lockstep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/kvaccel/kvaccel/driver/rtl"
+	"github.com/kvaccel/kvaccel/driver/rtl/simulation"
+)
+
+// Campaign is many runs over one or more engines.
+type Campaign struct {
+	Build   string // directory of the builds, as in build/rtl
+	Sets    []Set
+	Seed    uint64 // of the first run of each set; the others count up
+	Cycles  int    // of each set, over all its runs
+	Span    int    // cycles of one run
+	Only    uint32
+	Regime  string
+	Workers int    // runs at a time; 0 is one for each processor
+	All     bool   // go on after a difference
+	Wave    string // directory for waveforms; "" is none
+}
+
+// Summary is the outcome of a campaign.
+type Summary struct {
+	Cycles      map[string]int // compared, by the set's name
+	Coverage    *Coverage
+	Differences []*Difference
+	Emulator    time.Duration // summed over runs
+	RTL         time.Duration
+}
+
+// Run does all runs. An error means that a run could not be done; differences are
+// in the summary.
+func (c Campaign) Run(ctx context.Context) (*Summary, error) {
+	if c.Workers == 0 {
+		c.Workers = runtime.NumCPU()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	jobs := make(chan Config)
+	sum := &Summary{Cycles: map[string]int{}, Coverage: newCoverage()}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range c.Workers {
+		wg.Go(func() {
+			for cfg := range jobs {
+				r, err := c.one(ctx, cfg)
+				mu.Lock()
+				sum.add(cfg, r)
+				mu.Unlock()
+				if err != nil {
+					cancel(err)
+				} else if r.Difference != nil && !c.All {
+					cancel(errStop)
+				}
+			}
+		})
+	}
+	c.feed(ctx, jobs)
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, errStop) {
+		return sum, err
+	}
+	return sum, nil
+}
+
+var errStop = errors.New("a difference was found")
+
+func (s *Summary) add(cfg Config, r Result) {
+	s.Cycles[cfg.Name()] += r.Cycles
+	s.Emulator += r.Emulator
+	s.RTL += r.RTL
+	if r.Coverage != nil {
+		s.Coverage.Add(r.Coverage)
+	}
+	if r.Difference != nil {
+		s.Differences = append(s.Differences, r.Difference)
+	}
+}
+
+// feed gives out the runs, the sets in turn.
+func (c Campaign) feed(ctx context.Context, jobs chan<- Config) {
+	defer close(jobs)
+	for done, seed := 0, c.Seed; done < c.Cycles; done, seed = done+c.Span, seed+1 {
+		for _, s := range c.Sets {
+			cfg := Config{Set: s, Seed: seed, Cycles: min(c.Span, c.Cycles-done), Only: c.Only, Regime: c.Regime}
+			select {
+			case jobs <- cfg:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// one does one run on a simulation of its own.
+func (c Campaign) one(ctx context.Context, cfg Config) (Result, error) {
+	p, err := simulation.Start(ctx, c.program(cfg.Set, "kv_rtl"), fmt.Sprintf("--seed=%d", 1+cfg.Seed%1000))
+	if err != nil {
+		if ctx.Err() != nil {
+			return Result{}, nil
+		}
+		return Result{}, err
+	}
+	defer p.Close()
+	r, err := Run(ctx, cfg, p.Hello.BuildHash, p)
+	if err != nil && ctx.Err() != nil {
+		return r, nil // another run ended the campaign
+	}
+	if err == nil && r.Difference != nil && c.Wave != "" {
+		r.Difference.Waveform, err = c.waveform(ctx, cfg, p.Hello.BuildHash, r.Difference.Cycle)
+	}
+	return r, err
+}
+
+func (c Campaign) program(s Set, name string) string { return filepath.Join(c.Build, s.Name(), name) }
+
+// waveBefore and waveAfter are the clocks around a difference in its waveform.
+const (
+	waveBefore = 20000
+	waveAfter  = 50
+)
+
+// waveform replays a run on the traced build, which it makes if need be, and
+// returns the file.
+func (c Campaign) waveform(ctx context.Context, cfg Config, buildHash uint32, cycle int) (string, error) {
+	if err := Build(ctx, []Set{cfg.Set}, c.Build, true); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(c.Wave, 0o755); err != nil {
+		return "", err
+	}
+	file := filepath.Join(c.Wave, fmt.Sprintf("%s-seed-%d.fst", cfg.Name(), cfg.Seed))
+	p, err := simulation.Start(ctx, c.program(cfg.Set, "kv_rtl_trace"),
+		"--trace="+file, fmt.Sprintf("--trace-from=%d", max(0, cycle-waveBefore)), fmt.Sprintf("--seed=%d", 1+cfg.Seed%1000))
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	e, err := newEmulation(cfg, buildHash)
+	if err != nil {
+		return "", err
+	}
+	for at := 0; at < cycle+waveAfter; at += chunk {
+		e.run(min(chunk, cycle+waveAfter-at))
+		if _, err := p.Replay(ctx, e.in); err != nil {
+			return "", err
+		}
+	}
+	return file, nil
+}
+
+// Build makes the programs of the sets, unless they are up to date. The sources
+// are those of the module that the working directory is in.
+func Build(ctx context.Context, sets []Set, dir string, trace bool) error {
+	target := "rtl"
+	if trace {
+		target = "rtl-trace"
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	for _, s := range sets {
+		cmd := exec.CommandContext(ctx, "make", append([]string{"-s", target, "RTL_OUT=" + abs}, rtl.MakeVariables(s.Params, s.Features)...)...)
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+		}
+	}
+	return nil
+}
+
+// moduleRoot is the nearest directory upwards that has a go.mod.
+func moduleRoot() (string, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := wd; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
+			return d, nil
+		}
+		if filepath.Dir(d) == d {
+			return "", fmt.Errorf("no go.mod in %s or above it: run this inside the repository", wd)
+		}
+	}
+}

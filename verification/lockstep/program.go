@@ -1,0 +1,186 @@
+package lockstep
+
+import (
+	"fmt"
+
+	"github.com/kvaccel/kvaccel/driver/packet"
+	"github.com/kvaccel/kvaccel/driver/regmap"
+)
+
+// sent is a packet on its way into the engine.
+type sent struct {
+	tag     uint16
+	request packet.Request // as it was before it was made malformed
+	header  [regmap.HeaderBytes]byte
+	data    []byte // whole beats, header and all
+	faults  []string
+}
+
+func (s *sent) String() string {
+	q := s.request
+	t := fmt.Sprintf("tag %d %s rows %d dims %d", s.tag, packet.OpcodeName(q.Opcode), q.Rows, q.Dims)
+	switch q.Opcode {
+	case regmap.OpQuantize, regmap.OpDequantize:
+		t += fmt.Sprintf(" scheme %d axis %d group %d bits %d", q.Scheme, q.Axis, q.Group, q.Bits)
+	case regmap.OpSelect:
+		t += fmt.Sprintf(" sinks %d recent %d topk %d", q.Sinks, q.Recent, q.TopK)
+	}
+	t += fmt.Sprintf(", %d bytes", len(s.data))
+	if len(s.faults) > 0 {
+		t += fmt.Sprintf(", malformed: %v, header %x", s.faults, s.header)
+	}
+	return t
+}
+
+// program makes one packet after another.
+type program struct {
+	random
+	cfg  Config
+	tag  uint16
+	last packet.Request // the last legal one
+}
+
+var opcodes = []uint32{regmap.OpEcho, regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect}
+
+func (g *program) next(re *regime) *sent {
+	p := g.cfg.Params
+	budget := g.upTo(1500)
+	if re.name == "short" {
+		budget = 8
+	} else if g.chance(1, 60) {
+		budget = 1 << 14 // as large as the engine allows
+	}
+	if g.last.Opcode == 0 || !g.chance(re.burst, 100) {
+		g.last = g.request(budget)
+	} else if g.chance(1, 2) {
+		g.rows(&g.last, budget)
+	}
+	g.tag++
+	s := &sent{tag: g.tag, request: g.last}
+	s.request.Tag = g.tag
+	h, err := s.request.Header()
+	if err != nil {
+		panic(err) // the generator made what no header can hold
+	}
+	s.header = h
+	body := g.payload(s.request, p)
+	if g.chance(re.malformed, 100) {
+		body = g.spoil(s, body)
+	}
+	if s.data == nil {
+		s.data = append(s.header[:], body...)
+	}
+	return s
+}
+
+// request draws a legal request of at most about so many payload beats.
+func (g *program) request(budget int) packet.Request {
+	p := g.cfg.Params
+	weights := []int{10, 30, 30, 30}
+	for i, op := range opcodes {
+		if g.cfg.Only != 0 && g.cfg.Only>>op&1 == 0 {
+			weights[i] = 0
+		}
+	}
+	q := packet.Request{Opcode: opcodes[g.pick(weights...)]}
+	switch q.Opcode {
+	case regmap.OpSelect:
+		g.selection(&q)
+	case regmap.OpQuantize, regmap.OpDequantize:
+		q.Dims = regmap.DimStep * (1 + g.IntN(p.MaxDim/regmap.DimStep))
+		if g.chance(1, 2) {
+			q.Dims = regmap.DimStep << g.IntN(log2(p.MaxDim/regmap.DimStep)+1)
+		}
+		q.Scheme, q.Axis = uint32(g.IntN(2)), uint32(g.IntN(2))
+		q.Bits = pickOne(g.random, 2, 3, 4, 5, 6, 8)
+		q.Group = g.group(q)
+	}
+	g.rows(&q, budget)
+	return q
+}
+
+// group draws a group size that the request's axis and dims allow.
+func (g *program) group(q packet.Request) int {
+	if q.Axis == regmap.AxisChannel {
+		return pickOne(g.random, groupsUpTo(g.cfg.Params.TileTokens, 0)...)
+	}
+	return pickOne(g.random, append(groupsUpTo(q.Dims, q.Dims), 0)...)
+}
+
+// groupsUpTo lists the group sizes up to limit that divide n; all divide 0.
+func groupsUpTo(limit, n int) []int {
+	var s []int
+	for _, size := range []int{16, 32, 64, 128} {
+		if size <= limit && n%size == 0 {
+			s = append(s, size)
+		}
+	}
+	return s
+}
+
+// rows draws a number of rows, or bytes for ECHO, for a packet of about so many
+// beats.
+func (g *program) rows(q *packet.Request, budget int) {
+	p := g.cfg.Params
+	switch q.Opcode {
+	case regmap.OpEcho:
+		q.Rows = g.IntN(min(budget, 4096)*p.BeatBytes() + 1)
+		if g.chance(1, 8) {
+			q.Rows = 0
+		}
+	case regmap.OpSelect:
+		q.Rows = max(1, min(budget, 4096)/ceil(q.Dims, p.Lanes))
+		if g.chance(1, 2) {
+			q.Rows = g.upTo(min(q.Rows, 12))
+		}
+	default:
+		n := max(1, min(p.TileTokens, budget*p.Lanes/q.Dims))
+		if q.Axis == regmap.AxisChannel {
+			n = max(q.Group, n/q.Group*q.Group)
+		}
+		q.Rows = n
+	}
+}
+
+// selection draws n and the budgets of a SELECT, their edges often.
+func (g *program) selection(q *packet.Request) {
+	p := g.cfg.Params
+	n := g.upTo(p.MaxTokens)
+	switch g.IntN(4) {
+	case 0:
+		n = min(p.MaxTokens, max(1, p.Lanes*g.upTo(p.MaxTokens/p.Lanes)+g.IntN(3)-1))
+	case 1:
+		n = 1 + g.IntN(min(p.MaxTokens, 6*p.Lanes))
+	}
+	if g.chance(1, 20) {
+		n = p.MaxTokens
+	}
+	q.Dims = n
+	budget := func() int {
+		switch g.IntN(6) {
+		case 0:
+			return 0
+		case 1:
+			return g.IntN(n + 1)
+		case 2:
+			return n
+		}
+		return min(n, g.upTo(n)-g.IntN(2))
+	}
+	q.Sinks, q.Recent, q.TopK = budget(), budget(), budget()
+	switch g.IntN(3) {
+	case 0: // as policies ask: a few sinks, some recent ones
+		q.Sinks, q.Recent = min(n, g.IntN(6)), min(n, g.IntN(n/4+1))
+	case 1: // k near the number of the unprotected
+		u := max(0, n-q.Sinks-q.Recent)
+		q.TopK = min(n, max(0, u+g.IntN(3)-1))
+	}
+}
+
+func log2(n int) int {
+	b := 0
+	for ; n > 1; n >>= 1 {
+		b++
+	}
+	return b
+}
