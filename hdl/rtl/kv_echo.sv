@@ -43,7 +43,9 @@ module kv_echo #(
 
   always_ff @(posedge clk_i) begin
     if (en_i && beat_valid_i) begin
-      data_q  <= beat_i;
+      // What does not fill the last beat is zero, whatever came in.
+      for (int i = 0; i < 2 * Lanes; i++)
+        data_q[8*i+:8] <= !beat_last_i || 6'(i) < rest ? beat_i[8*i+:8] : 8'h00;
       last_q  <= beat_last_i;
       bytes_q <= beat_last_i ? rest : 6'(2 * Lanes);
     end
