@@ -1,0 +1,139 @@
+package core
+
+import "github.com/kvaccel/kvaccel/driver/regmap"
+
+// command is a decoded request header.
+type command struct {
+	kind
+	status      uint8
+	symmetric   bool
+	perChannel  bool
+	bits        int
+	group       int // elements of a group
+	rows        int
+	dims        int // elements of a row; positions
+	sinks       int
+	recent      int
+	topK        int
+	beats       uint64 // of the payload in
+	prefixBeats int    // of scales and minima of a per-channel group
+	codeBeats   uint64 // of the payload in that are codes (DEQUANTIZE)
+}
+
+const quantOptions = 0xf77 // the bits of word 1 that QUANTIZE and DEQUANTIZE read
+
+// decode applies the checks of the contract in their order. complete tells
+// that all header beats came, last that the header ended in TLAST.
+func (e *Engine) decode(w *[8]uint32, complete, last bool) command {
+	c := command{
+		kind: kind{opcode: w[0] & 0xff, options: w[1], dims: w[3]},
+	}
+	c.status = e.judge(&c, w, complete)
+	if c.status != regmap.StOK {
+		return c
+	}
+	switch {
+	case c.beats > 0 && last:
+		c.status = regmap.StTruncated
+	case c.beats == 0 && !last:
+		c.status = regmap.StOverlong
+	}
+	return c
+}
+
+func (e *Engine) judge(c *command, w *[8]uint32, complete bool) uint8 {
+	switch {
+	case !complete:
+		return regmap.StTruncated
+	case w[0]>>8&0xff != regmap.MagicRequest:
+		return regmap.StBadMagic
+	case c.opcode < regmap.OpEcho || c.opcode > regmap.OpSelect:
+		return regmap.StBadOpcode
+	case e.features>>(c.opcode-regmap.OpEcho)&1 == 0:
+		return regmap.StUnsupported
+	}
+	switch c.opcode {
+	case regmap.OpEcho:
+		return e.judgeEcho(c, w)
+	case regmap.OpSelect:
+		return e.judgeSelect(c, w)
+	}
+	return e.judgeQuant(c, w)
+}
+
+func (e *Engine) judgeEcho(c *command, w *[8]uint32) uint8 {
+	switch {
+	case w[1]|w[3]|w[4]|w[5]|w[6]|w[7] != 0:
+		return regmap.StBadOption
+	case w[2] > regmap.MaxEchoBytes:
+		return regmap.StBadGeometry
+	}
+	c.rows = int(w[2])
+	c.beats = ceilDiv(uint64(c.rows), uint64(e.beatBytes))
+	return regmap.StOK
+}
+
+func (e *Engine) judgeSelect(c *command, w *[8]uint32) uint8 {
+	n := w[3]
+	switch {
+	case w[1]|w[7] != 0:
+		return regmap.StBadOption
+	case w[2] < 1 || w[2] > regmap.MaxAttnRows || n < 1 || n > uint32(e.p.MaxTokens) || w[4] > n || w[5] > n || w[6] > n:
+		return regmap.StBadGeometry
+	}
+	c.rows, c.dims, c.sinks, c.recent, c.topK = int(w[2]), int(n), int(w[4]), int(w[5]), int(w[6])
+	c.beats = uint64(c.rows) * ceilDiv(uint64(n), uint64(e.p.Lanes))
+	return regmap.StOK
+}
+
+// groupSizes are the elements of a group by group code.
+var groupSizes = [...]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
+
+func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
+	scheme, axis, group, bits := w[1]&3, w[1]>>2&1, w[1]>>4&7, w[1]>>8&15
+	switch {
+	case w[1]&^quantOptions|w[4]|w[5]|w[6]|w[7] != 0,
+		scheme > regmap.SchemeSym,
+		group > regmap.GroupRow || group == regmap.GroupRow && axis == regmap.AxisChannel,
+		bits < 2 || bits > 8 || bits == 7:
+		return regmap.StBadOption
+	case w[2] < 1 || w[2] > uint32(e.p.TileTokens) || w[3] < 1 || w[3] > uint32(e.p.MaxDim) || w[3]%regmap.DimStep != 0:
+		return regmap.StBadGeometry
+	}
+	c.symmetric, c.perChannel, c.bits = scheme == regmap.SchemeSym, axis == regmap.AxisChannel, int(bits)
+	c.rows, c.dims = int(w[2]), int(w[3])
+	c.group = c.dims
+	if group != regmap.GroupRow {
+		c.group = groupSizes[group]
+	}
+	if c.perChannel && c.rows%c.group != 0 || !c.perChannel && c.dims%c.group != 0 {
+		return regmap.StBadGeometry
+	}
+	e.countBeats(c)
+	return regmap.StOK
+}
+
+// countBeats works out the payload of a QUANTIZE or DEQUANTIZE.
+func (e *Engine) countBeats(c *command) {
+	n, lanes := uint64(c.rows*c.dims), uint64(e.p.Lanes)
+	stats := 2 // of a group
+	if c.symmetric {
+		stats = 1
+	}
+	if c.perChannel {
+		c.prefixBeats = c.dims / e.p.Lanes * stats
+	}
+	if c.opcode == regmap.OpQuantize {
+		c.beats = n / lanes
+		return
+	}
+	if c.perChannel {
+		c.codeBeats = n * uint64(c.bits) / (16 * lanes)
+		c.beats = c.codeBeats + uint64(c.rows/c.group*c.prefixBeats)
+		return
+	}
+	c.codeBeats = ceilDiv(n*uint64(c.bits)+n/uint64(c.group)*uint64(16*stats), 16*lanes)
+	c.beats = c.codeBeats
+}
+
+func ceilDiv(a, b uint64) uint64 { return (a + b - 1) / b }

@@ -1,0 +1,266 @@
+package core
+
+import (
+	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/emulator/model"
+)
+
+// bank holds the scales of one per-channel group.
+type bank struct {
+	busy      bool
+	complete  bool
+	nonFinite bool
+	stats     []model.Stat
+	words     []uint64
+}
+
+// restoring is a packet in DEQUANTIZE's queue.
+type restoring struct {
+	items uint64 // still to be issued
+	mark  uint64 // code beats loaded up to and with its last
+}
+
+// dequantUnit loads code beats into a FIFO and scales into two banks, and
+// restores one item a cycle. Packets that overlap are of one kind, so there is
+// one configuration.
+type dequantUnit struct {
+	codeDepth  int
+	lanes      int
+	capacity   int // of the bit buffer, in units of L bits
+	coder      model.Coder
+	perChannel bool
+	rowBeats   int
+	groupBeats int // items of a group
+	headUnits  int
+	prefix     int    // beats of scales and minima of a per-channel group
+	groupCodes uint64 // code beats of a per-channel group
+
+	// Loading.
+	fifo     int    // code beats in the FIFO
+	loaded   uint64 // code beats taken since core reset
+	prefixAt int    // scale and minimum beats of the group taken
+	codesAt  uint64 // code beats of the group taken
+	loading  int    // bank
+
+	// Issuing.
+	queue   [regmap.MaxInFlight]restoring
+	queued  int
+	marked  uint64 // the mark of the last packet queued
+	moved   uint64 // code beats moved into the bit buffer
+	fill    int    // units in it
+	item    int    // of the group
+	rowAt   int    // item of the row
+	issuing int    // bank
+	stat    model.Stat
+	bad     bool // the group's scale or minimum is non-finite
+	banks   [2]bank
+	bits    codeBits
+}
+
+func (u *dequantUnit) init(p regmap.Params) {
+	u.codeDepth, u.lanes = p.CodeDepth(), p.Lanes
+	u.capacity = 32
+	if p.Lanes == 2 {
+		u.capacity = 48
+	}
+	for i := range u.banks {
+		u.banks[i].stats = make([]model.Stat, p.MaxDim)
+		u.banks[i].words = make([]uint64, p.MaxDim/4)
+	}
+	u.bits.init((u.codeDepth + 4) * 16 * p.Lanes)
+}
+
+func (u *dequantUnit) reset() {
+	u.fifo, u.loaded, u.prefixAt, u.codesAt, u.loading = 0, 0, 0, 0, 0
+	u.queued, u.marked, u.moved, u.fill = 0, 0, 0, 0
+	u.item, u.rowAt, u.issuing = 0, 0, 0
+	for i := range u.banks {
+		u.banks[i].busy, u.banks[i].complete = false, false
+	}
+	u.bits.write, u.bits.read = 0, 0
+}
+
+// start queues a packet. One that overlaps another has the same configuration.
+func (u *dequantUnit) start(c *command) {
+	u.coder = model.Coder{Symmetric: c.symmetric, Bits: uint(c.bits)}
+	u.perChannel, u.prefix = c.perChannel, c.prefixBeats
+	u.rowBeats = c.dims / u.lanes
+	u.groupBeats, u.headUnits = c.group/u.lanes, 0
+	switch {
+	case c.perChannel:
+		u.groupBeats = c.group * u.rowBeats
+		u.groupCodes = uint64(c.group*c.dims*c.bits) / uint64(16*u.lanes)
+	case c.symmetric:
+		u.headUnits = 16 / u.lanes
+	default:
+		u.headUnits = 32 / u.lanes
+	}
+	u.marked += c.codeBeats
+	u.queue[u.queued] = restoring{items: uint64(c.rows * u.rowBeats), mark: u.marked}
+	u.queued++
+}
+
+// ready reports whether a beat is taken in this cycle.
+func (u *dequantUnit) ready() bool {
+	switch {
+	case !u.perChannel || u.prefixAt == u.prefix:
+		return u.fifo < u.codeDepth
+	case u.prefixAt == 0:
+		return !u.banks[0].busy || !u.banks[1].busy
+	}
+	return true
+}
+
+// feedDequant takes a beat.
+func (e *Engine) feedDequant(data *Beat) {
+	u := &e.dequant
+	if u.perChannel && u.prefixAt < u.prefix {
+		e.feedScales(data)
+		return
+	}
+	u.fifo++
+	u.loaded++
+	u.bits.put(data, 16*u.lanes)
+	if u.perChannel {
+		u.codesAt++
+		if u.codesAt == u.groupCodes {
+			u.codesAt, u.prefixAt = 0, 0
+			u.loading ^= 1
+		}
+	}
+}
+
+// feedScales takes a beat of scales or minima.
+func (e *Engine) feedScales(data *Beat) {
+	u := &e.dequant
+	b := &u.banks[u.loading]
+	if u.prefixAt == 0 {
+		b.busy, b.complete, b.nonFinite = true, false, false
+	}
+	at := u.prefixAt % u.rowBeats
+	if u.lanes == 2 {
+		shift := at % 2 * 32
+		b.words[at/2] = b.words[at/2]&^(0xffffffff<<shift) | data[0]<<shift
+	} else {
+		copy(b.words[at*u.lanes/4:], data[:u.lanes/4])
+	}
+	if bad := model.CountNonFinite(data[:]); bad > 0 {
+		e.nonFin += uint32(bad)
+		b.nonFinite = true
+	}
+	u.prefixAt++
+	switch stats := b.stats[:u.rowBeats*u.lanes]; u.prefixAt {
+	case u.rowBeats:
+		model.LoadScales(stats, b.words)
+	case 2 * u.rowBeats:
+		model.LoadMinima(stats, b.words)
+	}
+	b.complete = u.prefixAt == u.prefix
+}
+
+// stepDequant is one enabled cycle of issue and refill; waiting is the payload
+// FIFO's count.
+func (e *Engine) stepDequant(waiting int) {
+	u := &e.dequant
+	pkt := &u.queue[0]
+	need := int(u.coder.Bits)
+	if u.item == 0 {
+		need += u.headUnits
+	}
+	issue := u.fill >= need && waiting <= e.depth-regmap.LatDequantSlack &&
+		(!u.perChannel || u.banks[u.issuing].complete)
+	if !issue {
+		need = 0
+	}
+	u.fill -= need
+	if u.fifo > 0 && u.moved < pkt.mark && u.fill <= u.capacity-16 {
+		u.fifo--
+		u.moved++
+		u.fill += 16
+	}
+	if issue {
+		pkt.items--
+		e.issue(pkt.items == 0)
+		if pkt.items == 0 {
+			u.endPacket()
+		}
+	}
+}
+
+// endPacket forgets what is left of the packet's last beat.
+func (u *dequantUnit) endPacket() {
+	u.fill = 0
+	u.bits.read = u.moved * uint64(16*u.lanes)
+	copy(u.queue[:], u.queue[1:u.queued])
+	u.queued--
+}
+
+// issue restores an item; it is pushed LatDequantPipe cycles later.
+func (e *Engine) issue(last bool) {
+	u := &e.dequant
+	var v event
+	if u.item == 0 {
+		v.groups = 1
+		if u.perChannel {
+			v.groups = uint16(u.rowBeats * u.lanes)
+		} else {
+			e.readStat()
+		}
+	}
+	en := e.payload.schedule(e.now+regmap.LatDequantPipe, 2*u.lanes, 0)
+	var src [4]uint64
+	u.bits.take(&src, u.lanes*int(u.coder.Bits))
+	bad, sat := u.bad, 0
+	if u.perChannel {
+		b := &u.banks[u.issuing]
+		bad = b.nonFinite
+		at := u.rowAt * u.lanes
+		sat = u.coder.RestoreChannel((*[4]uint64)(&en.data), &src, b.stats[at:at+u.lanes])
+	} else {
+		sat = u.coder.RestoreToken((*[4]uint64)(&en.data), &src, u.lanes, u.stat)
+	}
+	en.sat = uint8(sat)
+	en.flags = itemFlags(last, bad, sat > 0)
+	if u.rowAt++; u.rowAt == u.rowBeats {
+		u.rowAt = 0
+		v.tokens = 1
+	}
+	if u.item++; u.item == u.groupBeats {
+		u.item = 0
+		if u.perChannel {
+			u.banks[u.issuing].busy, u.banks[u.issuing].complete = false, false
+			u.issuing ^= 1
+		}
+	}
+	e.regs.counters[cntGroups] += uint32(v.groups)
+	e.regs.counters[cntTokens] += uint32(v.tokens)
+}
+
+// readStat takes scale and minimum of a per-token group from the bit buffer.
+func (e *Engine) readStat() {
+	u := &e.dequant
+	var w [4]uint64
+	var minimum uint16
+	if u.coder.Symmetric {
+		u.bits.take(&w, 16)
+	} else {
+		u.bits.take(&w, 32)
+		minimum = uint16(w[0] >> 16)
+	}
+	stat, bad := model.ReadStat(uint16(w[0]), minimum)
+	u.stat, u.bad = stat, bad > 0
+	e.nonFin += uint32(bad)
+}
+
+func itemFlags(last, nonFinite, saturated bool) (f uint8) {
+	if last {
+		f |= entLast
+	}
+	if nonFinite {
+		f |= entNonFinite
+	}
+	if saturated {
+		f |= entSaturated
+	}
+	return f
+}

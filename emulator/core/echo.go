@@ -1,0 +1,22 @@
+package core
+
+// echoUnit sends its payload back.
+type echoUnit struct{ left int } // bytes still to come
+
+func (u *echoUnit) start(c *command) { u.left = c.rows }
+
+// feedEcho takes a beat; it is pushed in the next cycle. What the last beat
+// holds beyond the payload does not go back.
+func (e *Engine) feedEcho(data *Beat, last bool) {
+	u := &e.echo
+	if !last {
+		u.left -= e.beatBytes
+		e.payload.schedule(e.now+1, e.beatBytes, 0).data = *data
+		return
+	}
+	en := e.payload.schedule(e.now+1, u.left, entLast)
+	for i := range en.data {
+		keep := min(max(u.left-8*i, 0), 8)
+		en.data[i] = data[i] & (1<<(8*keep) - 1)
+	}
+}

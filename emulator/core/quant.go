@@ -1,0 +1,190 @@
+package core
+
+import (
+	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/emulator/model"
+)
+
+// quantUnit gathers groups. When a group is complete, the cycles in which it
+// leaves are settled, so it is coded and scheduled at once.
+type quantUnit struct {
+	coder      model.Coder
+	perChannel bool
+	lanes      int
+	dims       int
+	rowBeats   int // beats of a row
+	groupBeats int // beats of a group
+	headUnits  int // of L bits, before the codes of a per-token group
+	stats      int // words of a per-channel group's scales and minima
+
+	beats     int      // of the group that is coming in
+	rowAt     int      // beats of the row before the present group (per token)
+	words     []uint64 // the elements, four a word
+	fill      int      // units in the packer
+	nonFinite bool     // in this packet so far
+	out       model.Bits
+	columns   *model.Columns
+	statWords []uint64
+}
+
+func (u *quantUnit) init(p regmap.Params) {
+	u.lanes = p.Lanes
+	u.words = make([]uint64, max(128*p.MaxDim, p.MaxDim)/4)
+	u.columns = model.NewColumns(p.MaxDim)
+	u.statWords = make([]uint64, p.MaxDim/2)
+}
+
+func (u *quantUnit) reset() {
+	u.beats, u.rowAt, u.fill, u.nonFinite = 0, 0, 0, false
+	u.out.Reset()
+}
+
+func (u *quantUnit) start(c *command) {
+	u.coder = model.Coder{Symmetric: c.symmetric, Bits: uint(c.bits)}
+	u.perChannel, u.dims = c.perChannel, c.dims
+	u.rowBeats = c.dims / u.lanes
+	u.groupBeats, u.headUnits = c.group/u.lanes, 0
+	statsOf := 2
+	if c.symmetric {
+		statsOf = 1
+	}
+	if c.perChannel {
+		u.groupBeats = c.group * u.rowBeats
+	} else {
+		u.headUnits = statsOf * 16 / u.lanes
+	}
+	u.stats = statsOf * c.dims / 4
+	u.reset()
+}
+
+// feedQuant takes a beat.
+func (e *Engine) feedQuant(data *Beat, last bool) {
+	u := &e.quant
+	bad := 0
+	switch u.lanes {
+	case 2:
+		w, n := model.CleanWord(data[0])
+		bad = n
+		if u.beats&1 == 0 {
+			u.words[u.beats>>1] = w
+		} else {
+			u.words[u.beats>>1] |= w << 32
+		}
+	default:
+		n := u.lanes / 4
+		dst := u.words[u.beats*n : u.beats*n+n]
+		for i := range dst {
+			w, k := model.CleanWord(data[i])
+			dst[i] = w
+			bad += k
+		}
+	}
+	if bad > 0 {
+		e.nonFin += uint32(bad)
+		u.nonFinite = true
+	}
+	u.beats++
+	if u.beats < u.groupBeats {
+		return
+	}
+	u.beats = 0
+	x := u.words[:u.groupBeats*u.lanes/4]
+	if u.perChannel {
+		e.channelGroup(x, last)
+	} else {
+		e.tokenGroup(x, last)
+	}
+}
+
+// tokenGroup schedules a per-token group whose last beat was taken now.
+func (e *Engine) tokenGroup(x []uint64, last bool) {
+	u := &e.quant
+	u.coder.QuantizeToken(x, &u.out)
+	first := e.now + regmap.LatQuantToken
+	u.rowAt += u.groupBeats
+	if u.groupBeats == 1 && u.rowAt == u.rowBeats {
+		e.events.add(event{at: first, groups: 1, tokens: 1})
+	} else {
+		e.events.add(event{at: first, groups: 1})
+		if u.rowAt == u.rowBeats {
+			e.events.add(event{at: first + uint64(u.groupBeats-1), tokens: 1})
+		}
+	}
+	if u.rowAt == u.rowBeats {
+		u.rowAt = 0
+	}
+	e.pack(first+regmap.LatQuantPipe, 0, last)
+}
+
+// channelGroup schedules a block of per-channel groups whose last beat was
+// taken now.
+func (e *Engine) channelGroup(x []uint64, last bool) {
+	u := &e.quant
+	stats := u.statWords[:u.stats]
+	u.coder.QuantizeChannel(u.columns, x, u.dims, stats, &u.out)
+	e.queueScales(stats)
+	first := e.now + regmap.LatQuantChannel + uint64(u.dims)
+	for beat := 0; beat < u.groupBeats; beat += u.rowBeats {
+		if beat == 0 {
+			e.events.add(event{at: first, groups: uint16(u.dims)})
+		}
+		e.events.add(event{at: first + uint64(beat+u.rowBeats-1), tokens: 1})
+	}
+	e.pack(first+regmap.LatQuantPipe, entPrefix, last)
+}
+
+// queueScales cuts words into the beats that the back sends.
+func (e *Engine) queueScales(words []uint64) {
+	if e.p.Lanes == 2 {
+		for _, w := range words {
+			e.scales.push(&Beat{w & 0xffffffff})
+			e.scales.push(&Beat{w >> 32})
+		}
+		return
+	}
+	for n := e.p.Lanes / 4; len(words) > 0; words = words[n:] {
+		var b Beat
+		copy(b[:], words[:n])
+		e.scales.push(&b)
+	}
+}
+
+// pack follows the packer over the items of a group, which reach it one a
+// cycle from cycle at on, and schedules the beats it pushes. flags go on the
+// first.
+func (e *Engine) pack(at uint64, flags uint8, last bool) {
+	u := &e.quant
+	if u.nonFinite {
+		flags |= entNonFinite
+	}
+	u.fill += u.headUnits
+	for left := u.groupBeats; left > 0 || last && u.fill > 0; at++ {
+		if left > 0 {
+			u.fill += int(u.coder.Bits)
+			left--
+		}
+		done := last && left == 0
+		switch {
+		case u.fill >= 16:
+			u.fill -= 16
+			e.pushPacked(at, 2*u.lanes, flags, done && u.fill == 0)
+		case done:
+			e.pushPacked(at, u.fill*u.lanes/8, flags, true)
+			u.fill = 0
+		default:
+			continue
+		}
+		flags &^= entPrefix
+	}
+	u.out.Compact()
+	if last {
+		u.nonFinite = false
+	}
+}
+
+func (e *Engine) pushPacked(at uint64, bytes int, flags uint8, last bool) {
+	if last {
+		flags |= entLast
+	}
+	e.quant.out.Take((*[4]uint64)(&e.payload.schedule(at, bytes, flags).data), 8*bytes)
+}

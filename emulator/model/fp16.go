@@ -1,0 +1,95 @@
+// Package model computes what the engine answers, to the bit and without any
+// notion of time: cleaning, scales, codes, restored values, score sums and the
+// choice of positions of docs/engine.md, section 4. Package core decides when.
+//
+// Elements are binary16 patterns packed four to a word, the first lowest, as a
+// beat carries them. Numbers are integers in units of 2^-24, the smallest
+// binary16: every finite element is a whole number of them below 2^40, so all
+// arithmetic here is exact in 64 bits and rounds only where the contract says.
+package model
+
+import "math/bits"
+
+const (
+	infinity  = 0x7c00
+	maxFinite = 0x7bff // 65504
+	signs     = 0x8000_8000_8000_8000
+	exponents = 0x7c00_7c00_7c00_7c00
+	carries   = 0x0400_0400_0400_0400
+)
+
+// Clean gives the finite element that h counts as: NaN is 0, an infinity the
+// largest number of its sign, -0 is +0. It reports NaN and infinities.
+func Clean(h uint16) (uint16, bool) {
+	switch m := h & 0x7fff; {
+	case m == 0:
+		return 0, false
+	case m < infinity:
+		return h, false
+	case m == infinity:
+		return h&0x8000 | maxFinite, true
+	}
+	return 0, true
+}
+
+// CleanWord cleans four elements and counts the non-finite ones. It leaves -0
+// alone: its value in units is 0 like that of +0.
+func CleanWord(w uint64) (uint64, int) {
+	if (w&exponents+carries)&signs == 0 {
+		return w, 0
+	}
+	return cleanSlow(w)
+}
+
+func cleanSlow(w uint64) (clean uint64, nonFinite int) {
+	for i := 0; i < 64; i += 16 {
+		h, bad := Clean(uint16(w >> i))
+		clean |= uint64(h) << i
+		if bad {
+			nonFinite++
+		}
+	}
+	return clean, nonFinite
+}
+
+// Units is the value of a finite element in units of 2^-24.
+func Units(h uint16) int64 {
+	u := magnitude(h)
+	s := int64(int16(h)) >> 63
+	return (u ^ s) - s
+}
+
+// magnitude is the absolute value of a finite element in units.
+func magnitude(h uint16) int64 {
+	e := uint(h>>10) & 31
+	normal := (e + 31) >> 5 // 0 for subnormals
+	return int64(uint64(h&0x3ff)|uint64(normal<<10)) << ((e - normal) & 63)
+}
+
+// Round is RN16 of a number of units below 2^63: one rounding, half to even,
+// saturating at 65504. It reports saturation. A zero is +0.
+func Round(v int64) (uint16, bool) {
+	s := v >> 63
+	a := uint64((v ^ s) - s)
+	if a >= 1<<11 {
+		e := uint(bits.Len64(a)-11) & 63
+		a += 1<<((e-1)&63) - 1 + a>>e&1
+		a = uint64(e)<<10 + a>>e // a carry into 2048 steps is the next exponent
+		if a >= infinity {
+			return uint16(s)&0x8000 | maxFinite, true
+		}
+	}
+	return uint16(s)&0x8000 | uint16(a), false
+}
+
+// roundRatio is RN16 of num/den units for 0 <= num < 2^50 and 0 < den < 2^10.
+// The quotients of the contract stay in range.
+func roundRatio(num, den uint64) uint16 {
+	e := uint(max(bits.Len64(num/den)-11, 0))
+	d := den << e
+	steps, rest := num/d, num%d
+	if 2*rest > d || 2*rest == d && steps&1 == 1 {
+		steps++
+	}
+	return uint16(min(uint64(e)<<10+steps, maxFinite))
+}
