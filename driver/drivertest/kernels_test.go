@@ -50,6 +50,12 @@ func (k kernels) round16(v float64) (h uint16, saturated bool) {
 	return h, false
 }
 
+// roundTo rounds to a number of significant bits.
+func roundTo(v float64, bits int) float64 {
+	_, e := math.Frexp(v)
+	return math.Ldexp(math.RoundToEven(math.Ldexp(v, bits-e)), e-bits)
+}
+
 func (k kernels) code(v float64) float64 {
 	switch k.fault {
 	case "codes half away from zero":
@@ -73,6 +79,9 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 	for _, v := range x {
 		lo, hi, far = min(lo, v), max(hi, v), max(far, math.Abs(v))
 	}
+	if k.is("range of 20 bits") {
+		hi = lo + roundTo(hi-lo, 20)
+	}
 	span, top, low := hi-lo, float64(int(1)<<l.Bits-1), 0.0
 	if l.Scheme == regmap.SchemeSym {
 		span, top, low, lo = far, float64(int(1)<<(l.Bits-1)-1), -float64(int(1)<<(l.Bits-1)-1), 0
@@ -81,6 +90,9 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 		span = min(span, fp16.MaxFinite)
 	}
 	g.scale, _ = k.round16(span / top)
+	if k.is("constant of 24 bits for 1/(2^b-1)") {
+		g.scale, _ = k.round16(span * roundTo(1/top, 24))
+	}
 	g.low, _ = k.round16(lo)
 	step := fp16.ToFloat64(g.scale)
 	if k.is("codes from the unrounded scale") && step != 0 {
@@ -90,6 +102,15 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 		q := 0.0
 		if step != 0 {
 			q = k.code((v - lo) / step)
+			if k.is("reciprocal of 24 bits") {
+				q = math.Floor((v-lo)*roundTo(1/step, 24) + 0.5)
+			}
+			if k.is("reciprocal of 24 bits, ties to even") {
+				q = k.code((v - lo) * roundTo(1/step, 24))
+			}
+			if k.is("difference of 24 bits") {
+				q = k.code(roundTo(v-lo, 24) / step)
+			}
 			if !k.is("codes not clamped") {
 				q = min(max(q, low), top)
 			}
@@ -169,7 +190,15 @@ func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (v
 				if k.is("negative scale taken as positive") {
 					s = math.Abs(s)
 				}
-				h, sat := k.round16(lows[c] + float64(q)*s)
+				product := float64(q) * s
+				if k.is("product rounded before the sum") {
+					product = fp16.ToFloat64(fp16.FromFloat64(min(max(product, -fp16.MaxFinite), fp16.MaxFinite)))
+				}
+				sum := lows[c] + product
+				if k.is("sum of 26 bits") {
+					sum = roundTo(sum, 26)
+				}
+				h, sat := k.round16(sum)
 				if sat {
 					saturated++
 				}

@@ -54,6 +54,10 @@ var weightKinds = []weightKind{
 			return []uint16{fpNaN, fpNegNaN, fpInf, fpNegInf, fpMinusOne, fpNegZero, 0x8001, fpNegTop}[rng.IntN(8)]
 		})
 	}},
+	{"digits", func(rng *rand.Rand, row []uint16) { // differences in 4 bits of a score, elsewhere in each row
+		unit := math.Ldexp(1, 4*rng.IntN(10)-24)
+		each(row, func() uint16 { return finite(unit * float64(rng.IntN(16))) })
+	}},
 	{"ascending", func(rng *rand.Rand, row []uint16) {
 		v := uint16(rng.IntN(0x4000))
 		each(row, func() uint16 { v += uint16(rng.IntN(2)); return min(v, fpTop) })

@@ -17,21 +17,31 @@ import (
 // leaveOutRTL is the environment variable that leaves the Verilated engine out.
 const leaveOutRTL = "KVACCEL_NO_RTL"
 
+// run runs the suite on the engine of a URI. An engine that cannot be opened is
+// one failure, and not one of each subtest.
 func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) {
 	t.Helper()
+	u, err := driver.ParseURI(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not the test's own context: that one ends before the device is closed.
+	ctx := context.Background()
+	dev, err := open(ctx, u)
+	switch {
+	case errors.Is(err, driver.ErrNotFound) && u.Scheme == "rtl":
+		t.Fatalf("%s: %v (%s=1 leaves these tests out)", uri, err, leaveOutRTL)
+	case err != nil:
+		t.Fatalf("%s: %v", uri, err)
+	}
+	if err := dev.Close(); err != nil {
+		t.Fatalf("%s: Close: %v", uri, err)
+	}
 	opts.Oracle = oracle.Engine{}
 	drivertest.Run(t, func(t *testing.T) driver.Device {
 		t.Helper()
-		u, err := driver.ParseURI(uri)
+		dev, err := open(ctx, u)
 		if err != nil {
-			t.Fatal(err)
-		}
-		// Not the test's own context: that one ends before the device is closed.
-		dev, err := open(context.Background(), u)
-		if err != nil {
-			if errors.Is(err, driver.ErrNotFound) && u.Scheme == "rtl" {
-				t.Fatalf("%s: %v (or set %s=1 to leave these tests out)", uri, err, leaveOutRTL)
-			}
 			t.Fatalf("%s: %v", uri, err)
 		}
 		return dev
