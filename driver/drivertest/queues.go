@@ -72,9 +72,15 @@ func (t tally) add(c command) {
 	}
 }
 
-// check compares every counter that is told by the packets alone.
+// check compares every counter that is told by the packets alone, once the
+// engine is done: what it drops of a packet may come in after the answer.
 func (s *session) check(when string, want tally) {
 	s.t.Helper()
+	for s.read(regmap.RegStatus)>>regmap.StatBusy&1 != 0 {
+		if err := s.ctx.Err(); err != nil {
+			s.t.Fatalf("%s: still busy: %v", when, err)
+		}
+	}
 	for _, r := range regmap.Registers {
 		if n, ok := want[r.Addr]; ok {
 			if v := s.read(r.Addr); v != n {
