@@ -75,7 +75,7 @@ func (s *session) refusals() (list []refusal) {
 		values []uint32
 	}{
 		{"rows", regmap.ReqRows, []uint32{0, regmap.MaxAttnRows + 1, 1 << 31, far}},
-		{"positions", regmap.ReqDims, []uint32{0, n + 1, n | 1<<16, 1 << 31, far}},
+		{"positions", regmap.ReqDims, []uint32{0, n + 1, 1<<17 | 13, 1<<31 | 13, far}},
 		{"sinks", regmap.ReqSinks, []uint32{14, 1 << 16, 13 | 1<<31, far}}, // of 13 positions
 		{"recent", regmap.ReqRecent, []uint32{14, 1 << 16, 13 | 1<<31, far}},
 		{"top", regmap.ReqTopK, []uint32{14, 1 << 16, 13 | 1<<31, far}},
@@ -101,7 +101,7 @@ func (s *session) tileRefusals(op uint32, add func(op uint32, status packet.Stat
 		add(op, regmap.StBadOption, fmt.Sprintf("bits %d", v), field(regmap.ReqBits, v))
 	}
 	add(op, regmap.StBadOption, "whole row per channel", field(regmap.ReqGroup, regmap.GroupRow), channel)
-	for _, v := range []uint32{0, uint32(s.p.TileTokens) + 1, 1 << 16, 1<<31 | 1, far} {
+	for _, v := range []uint32{0, uint32(s.p.TileTokens) + 1, 1<<16 | 2, 1<<31 | 2, far} {
 		add(op, regmap.StBadGeometry, fmt.Sprintf("rows %d", v), field(regmap.ReqRows, v))
 	}
 	for _, v := range []uint32{0, 1, 8, 15, 17, 24, 31, uint32(s.p.MaxDim) + 16, 1 << 16, 1<<31 | 16, far} {

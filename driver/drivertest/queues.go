@@ -127,6 +127,7 @@ func testClear(s *session) {
 		s.run(s.malformed(op)...)
 	}
 	s.run(s.selection(20, 3, 0, 0, 5, weightKinds[3]), s.selection(20, 3, 0, 0, 5, weightKinds[7]))
+	s.settle("before a clear")
 	before := s.read(regmap.RegCycles)
 	s.write(regmap.RegCtrl, 1<<regmap.CtrlClear)
 	want := tally{regmap.RegErrors: 0, regmap.RegIrqStatus: 0, regmap.RegActive: 0, regmap.RegStallIn: 0, regmap.RegStallOut: 0}

@@ -11,6 +11,7 @@ import (
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/drivertest"
 	"github.com/kvaccel/kvaccel/driver/rtl"
+	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/verification/oracle"
 )
 
@@ -46,6 +47,17 @@ func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) 
 		}
 		return dev
 	}, opts)
+}
+
+func TestEmulator(t *testing.T) {
+	for i, uri := range []string{
+		"emu:",
+		"emu:?lanes=2&max-dim=32&tile-tokens=16&max-tokens=256",
+		"emu:?lanes=4&max-dim=128&tile-tokens=32&max-tokens=1024",
+		"emu:?lanes=16&max-dim=512&tile-tokens=256&max-tokens=65536",
+	} {
+		t.Run(uri, func(t *testing.T) { run(t, uri, emulator.Open, drivertest.Options{Seed: uint64(i)}) })
+	}
 }
 
 func TestRTL(t *testing.T) {
