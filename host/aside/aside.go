@@ -29,6 +29,23 @@ func WriteFile(ctx context.Context, path string, fill func(w io.Writer) error) e
 	return nil
 }
 
+// Check reports early what would keep WriteFile from starting on path: a
+// directory that is missing or closed, a target that is no file.
+func Check(path string) error {
+	target, err := resolve(path)
+	if err == nil {
+		var tmp *os.File
+		if tmp, err = create(filepath.Dir(target)); err == nil {
+			tmp.Close()
+			err = os.Remove(tmp.Name())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: cannot be written: %w", path, err)
+	}
+	return nil
+}
+
 func write(ctx context.Context, path string, fill func(w io.Writer) error) (err error) {
 	target, err := resolve(path)
 	if err != nil {
