@@ -1,0 +1,156 @@
+// Package run has the verb that compresses a trace.
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
+	"github.com/kvaccel/kvaccel/host/aside"
+	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/plot"
+	"github.com/kvaccel/kvaccel/host/policy"
+	"github.com/kvaccel/kvaccel/host/trace"
+)
+
+// defaultPolicy is what a run without any setting does.
+const defaultPolicy = "h2o+kivi-4"
+
+// options are what the command line asks for.
+type options struct {
+	trace  string // empty: the sample
+	out    string // CACHE file; empty: none
+	plot   string // picture; empty: none
+	prefix int    // 0: all but the last eighth
+	policy policy.Policy
+}
+
+// New builds "kvaccel run".
+func New(env *cli.Env) *cobra.Command {
+	var o options
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "run [TRACE]",
+		Short: "Compress a KV trace on an engine and tell what it costs",
+		Long: `run compresses the first positions of a KV trace (safetensors) on an engine, restores
+them again, and prints bytes, cycles and the fidelity of attention on the queries
+that come after. Without TRACE it takes a built-in sample of a small language
+model; without any setting, the policy ` + defaultPolicy + `.
+
+Setting flags change the named policy; without --policy they start from "full":
+fp16, group 32, residual 0, nothing evicted.
+
+Policies:
+` + policyTable() + `
+Two names joined by + take the selection of one and the quantization of the other.`,
+		Example: `  kvaccel run
+  kvaccel run trace.safetensors --policy kivi-2 -o cache.safetensors
+  kvaccel run --policy h2o --k-bits 4 --v-bits 4 --plot heads.png
+  kvaccel run --topk 64 --sinks 4 --recent 32 --observe 32 --json
+  kvaccel run trace.safetensors -d 'rtl:?lanes=8'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.trace = args[0]
+			}
+			p, err := f.resolve(cmd.Flags())
+			if err != nil {
+				return cli.Usage(err)
+			}
+			o.policy = p
+			if err := o.check(cmd); err != nil {
+				return err
+			}
+			return run(cmd.Context(), env, o)
+		},
+	}
+	cmd.Flags().StringVarP(&o.out, "output", "o", "", "write the compressed cache to this file (safetensors)")
+	cmd.Flags().StringVar(&o.plot, "plot", "", "draw bytes against error per layer and head into this .png or .svg")
+	cmd.Flags().IntVar(&o.prefix, "prefix", 0, "compress the first N positions (default: all but the last eighth)")
+	f.register(cmd.Flags())
+	return cmd
+}
+
+// check refuses what cannot work before any work is done.
+func (o *options) check(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("prefix") && o.prefix < 1 {
+		return cli.Usage(fmt.Errorf("--prefix is %d, want at least 1", o.prefix))
+	}
+	if o.plot != "" {
+		if err := plot.CheckPath(o.plot); err != nil {
+			return cli.Usage(err)
+		}
+	}
+	for _, path := range []string{o.out, o.plot} {
+		if path == "" {
+			continue
+		}
+		if err := aside.Check(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, env *cli.Env, o options) (err error) {
+	t, err := open(o.trace)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	dev, err := env.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	report, finish := env.Progress("compressing")
+	res, err := compress.Run(ctx, dev, t, o.policy, compress.Options{
+		Prefix:   o.prefix,
+		Progress: func(p compress.Progress) { report(p.Done, p.Total) },
+	})
+	finish()
+	if err != nil {
+		return err
+	}
+	if o.out != "" {
+		if err := res.Cache.Write(ctx, o.out); err != nil {
+			return err
+		}
+	}
+	if o.plot != "" {
+		if err := draw(ctx, o.plot, res); err != nil {
+			return err
+		}
+	}
+	for _, w := range res.Warnings {
+		env.Note("warning: %s", w)
+	}
+	if env.JSON {
+		return env.PrintJSON(res)
+	}
+	return printTable(env.Stdout, res, o)
+}
+
+func open(path string) (*trace.Trace, error) {
+	if path == "" {
+		return trace.Sample()
+	}
+	return trace.Open(path)
+}
+
+// draw plots what each head costs against what it loses.
+func draw(ctx context.Context, path string, res *compress.Result) error {
+	if res.Fidelity == nil {
+		return fmt.Errorf("%s: not drawn: no fidelity was measured: %s", path, res.FidelityNote)
+	}
+	c := plot.Chart{
+		Title:  fmt.Sprintf("%s, %s", res.Trace.File, res.Policy.Name),
+		YLabel: "attention output, median relative L2 error",
+	}
+	for i, h := range res.Heads {
+		c.Points = append(c.Points, plot.Point{Layer: h.Layer, Head: h.Head, Bytes: float64(h.Total), Error: res.Fidelity.Heads[i].OutputL2.Median})
+	}
+	return plot.Write(ctx, path, c)
+}
