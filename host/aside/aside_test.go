@@ -44,19 +44,21 @@ func TestReplacesWhole(t *testing.T) {
 
 func TestFailureKeepsOldFile(t *testing.T) {
 	boom := errors.New("boom")
-	cancelled, cancel := context.WithCancel(context.Background())
+	during, cancel := context.WithCancel(context.Background())
+	before, cancelNow := context.WithCancel(context.Background())
+	cancelNow()
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		fill func(io.Writer) error
 		want error
 	}{
 		"fill fails": {context.Background(), func(w io.Writer) error { io.WriteString(w, "half"); return boom }, boom},
-		"cancelled meanwhile": {cancelled, func(w io.Writer) error {
+		"cancelled meanwhile": {during, func(w io.Writer) error {
 			cancel()
 			_, err := w.Write(make([]byte, 1<<20))
 			return err
 		}, context.Canceled},
-		"cancelled before": {cancelled, func(io.Writer) error { return nil }, context.Canceled},
+		"cancelled before": {before, func(io.Writer) error { return nil }, context.Canceled},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "out")

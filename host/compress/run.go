@@ -267,16 +267,19 @@ func gather(rows []uint16, positions []int, dims int) []uint16 {
 func (r *run) compare(ctx context.Context, l int, layer trace.Layer, restored []RestoredHead) error {
 	group := r.t.Hq / r.t.Hkv
 	samples := make([]quality.Samples, r.t.Hkv)
-	err := parallel.Each(ctx, r.t.Hkv, func(h int) error {
-		samples[h] = quality.Head{
+	err := parallel.Each(ctx, r.t.Hkv, func(h int) (err error) {
+		samples[h], err = quality.Head{
 			Scale: r.t.Scale, Prefix: r.n, T: r.t.T, D: r.t.D,
 			K: layer.K[h], V: layer.V[h], Q: layer.Q[h*group : (h+1)*group],
 			Positions: restored[h].Positions, KeptK: restored[h].K, KeptV: restored[h].V,
-		}.Measure()
-		return nil
+		}.Measure(ctx)
+		return err
 	})
+	if err != nil {
+		return err
+	}
 	for h, s := range samples {
 		r.quality.Add(l, h, s)
 	}
-	return err
+	return nil
 }

@@ -3,8 +3,10 @@ package compress
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/cache"
 	"github.com/kvaccel/kvaccel/host/policy"
+	"github.com/kvaccel/kvaccel/host/safetensors"
 	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/host/trace"
 	"github.com/kvaccel/kvaccel/internal/fp16"
@@ -371,6 +374,37 @@ func TestNoLaterQueries(t *testing.T) {
 	}
 	if m["source"] != "emulator" {
 		t.Errorf("source %v", m["source"])
+	}
+}
+
+// NaN and infinities are counted, and spoil no figure.
+func TestNonFiniteTrace(t *testing.T) {
+	spoilt := func(name string, shape ...int64) safetensors.Entry {
+		e := tensor(name, false, shape...)
+		write := e.Write
+		e.Write = func(w io.Writer) error {
+			var b bytes.Buffer
+			if err := write(&b); err != nil {
+				return err
+			}
+			for i, h := range []uint16{0x7e00, 0x7c00, 0xfc00, 0xfe01} {
+				binary.LittleEndian.PutUint16(b.Bytes()[2*(i*37+5):], h)
+			}
+			_, err := w.Write(b.Bytes())
+			return err
+		}
+		return e
+	}
+	tr := openTrace(t, spoilt("layers.0.k", 1, 100, 32), spoilt("layers.0.v", 1, 100, 32), spoilt("layers.0.q", 2, 100, 32))
+	res, err := Run(t.Context(), device(t, "emu:"), tr, lookup(t, "kivi-4").With(policy.Override{Residual: ptr(0), TopK: ptr(70)}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Trace.NonFinite != 12 || res.Commands["quantize"].NonFinite == 0 {
+		t.Errorf("%d counted in the trace, %d by the engine", res.Trace.NonFinite, res.Commands["quantize"].NonFinite)
+	}
+	if _, err := json.Marshal(res); err != nil {
+		t.Error(err)
 	}
 }
 

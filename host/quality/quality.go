@@ -21,6 +21,7 @@
 package quality
 
 import (
+	"context"
 	"math"
 
 	"github.com/kvaccel/kvaccel/host/attention"
@@ -43,17 +44,21 @@ type Head struct {
 // head of its group and later query.
 type Samples struct{ OutputL2, KL, LostMass, Recall []float64 }
 
-// Measure measures one head on the queries from Prefix to T-1.
-func (h Head) Measure() Samples {
+// Measure measures one head on the queries from Prefix to T-1. It fails only if
+// ctx is cancelled.
+func (h Head) Measure(ctx context.Context) (Samples, error) {
 	m := newMeter(h)
 	var s Samples
 	for _, q := range h.Q {
 		m.q = attention.Floats(q[h.Prefix*h.D:])
 		for t := h.Prefix; t < h.T; t++ {
+			if err := ctx.Err(); err != nil {
+				return Samples{}, err
+			}
 			m.query(t, &s)
 		}
 	}
-	return s
+	return s, nil
 }
 
 // meter holds a head as float64 and room for one query.

@@ -1,6 +1,8 @@
 package quality
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -42,9 +44,18 @@ func head(r *rand.Rand, prefix, t, d, queries int, positions []int) Head {
 	return h
 }
 
+func measure(t *testing.T, h Head) Samples {
+	t.Helper()
+	s, err := h.Measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // An unchanged cache is perfect, to the last bit.
 func TestFullCacheIsPerfect(t *testing.T) {
-	s := head(rand.New(rand.NewPCG(1, 2)), 40, 50, 16, 3, upTo(40)).Measure()
+	s := measure(t, head(rand.New(rand.NewPCG(1, 2)), 40, 50, 16, 3, upTo(40)))
 	if len(s.KL) != 30 {
 		t.Fatalf("%d samples, want 3 heads x 10 queries", len(s.KL))
 	}
@@ -147,7 +158,7 @@ func TestAgainstDefinition(t *testing.T) {
 				m[i] = fp16.FromFloat64(fp16.ToFloat64(m[i]) + c.noise*r.NormFloat64())
 			}
 		}
-		s := h.Measure()
+		s := measure(t, h)
 		for i := range s.KL {
 			l2, kl, lost, recall := naive(h, h.Q[i/6], c.prefix+i%6)
 			for _, x := range [][2]float64{{s.OutputL2[i], l2}, {s.KL[i], kl}, {s.LostMass[i], lost}, {s.Recall[i], recall}} {
@@ -177,7 +188,7 @@ func TestStaysFinite(t *testing.T) {
 	zero := Head{Scale: 1, Prefix: 2, T: 3, D: 16, K: make([]uint16, 48), V: make([]uint16, 48), Q: [][]uint16{make([]uint16, 48)}, Positions: []int{1},
 		KeptK: make([]uint16, 16), KeptV: random(rand.New(rand.NewPCG(7, 8)), 16)}
 	for _, h := range []Head{h, zero} {
-		s := h.Measure()
+		s := measure(t, h)
 		for _, l := range [][]float64{s.OutputL2, s.KL, s.LostMass, s.Recall} {
 			for _, x := range l {
 				if math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
@@ -186,8 +197,16 @@ func TestStaysFinite(t *testing.T) {
 			}
 		}
 	}
-	if s := zero.Measure(); s.OutputL2[0] != 1 {
+	if s := measure(t, zero); s.OutputL2[0] != 1 {
 		t.Errorf("an output of 0 that became something: %g, want 1", s.OutputL2[0])
+	}
+}
+
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := head(rand.New(rand.NewPCG(1, 2)), 4, 5, 16, 1, upTo(4)).Measure(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 
