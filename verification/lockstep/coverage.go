@@ -1,6 +1,7 @@
 package lockstep
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -106,7 +107,7 @@ func (k *sink) expect(p *sent) {
 // forget is rst_i: the response in progress ends without a TLAST.
 func (k *sink) forget() { k.tail, k.beats = k.tail[:0], 0 }
 
-func (k *sink) take(out *core.Outputs, clock int) {
+func (k *sink) take(out *core.Outputs) {
 	n := k.params.BeatBytes()
 	if len(k.tail) == regmap.HeaderBytes {
 		k.tail = append(k.tail[:0], k.tail[n:]...)
@@ -118,12 +119,18 @@ func (k *sink) take(out *core.Outputs, clock int) {
 	if !out.MLast {
 		return
 	}
-	if k.beats >= 2*k.params.HeaderBeats() && regmap.TrailMagic.Get(k.tail) == regmap.MagicTrailer {
+	if k.beats >= 2*k.params.HeaderBeats() && isTrailer(k.tail) {
 		k.answered(k.tail)
 	} else {
 		k.coverage.hit("abort")
 	}
 	k.forget()
+}
+
+// isTrailer tells a trailer from the end of a response cut short by a soft reset.
+func isTrailer(t []byte) bool {
+	return regmap.TrailMagic.Get(t) == regmap.MagicTrailer && regmap.TrailStatus.Get(t) <= regmap.StOverlong &&
+		binary.LittleEndian.Uint16(t[6:]) == 0 && binary.LittleEndian.Uint32(t[28:]) == 0
 }
 
 // answered counts a complete response by its trailer.

@@ -1,19 +1,18 @@
 package lockstep
 
-// regime is how the outside of the engine behaves for a while. Probabilities are
-// in 1/65536 per clock.
+// regime is how the outside of the engine behaves for a while.
 type regime struct {
 	name      string
 	length    int // about how many clocks it lasts
 	streams   stallKind
-	registers int // a register access begins
 	bus       stallKind
-	gap       int // an idle gap comes between two packets, of up to gapMax clocks
-	gapMax    int
-	soft      int // a register write, if one is made, is a soft reset
-	reset     int // rst_i
-	malformed int // percent of packets
-	burst     int // percent of packets that repeat the last header
+	registers int // register accesses begun, in 1/65536 per clock
+	gap       int // packets followed by an idle gap, in 1/65536
+	gapMax    int // its clocks at most
+	soft      int // writes of CTRL that are a soft reset, in 1/8192
+	reset     int // rst_i, in millionths per clock
+	malformed int // packets in a hundred that are
+	burst     int // packets in a hundred that repeat the last header
 }
 
 // The regimes, with their weights. Most of the time the engine gets work done.
@@ -21,13 +20,13 @@ var regimes = []struct {
 	weight int
 	regime
 }{
-	{4, regime{"ideal", 12000, always, 0, always, 0, 1, 0, 0, 4, 60}},
-	{3, regime{"busy", 12000, mild, 2000, mixed, 8000, 60, 0, 1, 12, 60}},
-	{3, regime{"stuttering", 9000, mixed, 1000, mixed, 16000, 300, 30, 2, 25, 40}},
-	{1, regime{"registers", 4000, mild, 40000, mixed, 16000, 100, 60, 4, 25, 40}},
-	{1, regime{"resets", 4000, mild, 8000, always, 8000, 40, 6000, 60, 25, 40}},
-	{1, regime{"malformed", 6000, mild, 1000, always, 8000, 30, 20, 2, 85, 30}},
-	{1, regime{"short", 6000, mild, 1000, always, 20000, 20, 20, 2, 20, 70}},
+	{4, regime{"ideal", 12000, always, always, 0, 0, 1, 0, 0, 4, 60}},
+	{3, regime{"busy", 12000, mild, mixed, 2000, 8000, 60, 0, 10, 12, 60}},
+	{3, regime{"stuttering", 9000, mixed, mixed, 1000, 16000, 300, 30, 40, 25, 40}},
+	{1, regime{"registers", 4000, mild, mixed, 40000, 16000, 100, 60, 40, 25, 40}},
+	{1, regime{"resets", 4000, mild, always, 8000, 8000, 40, 6000, 1500, 25, 40}},
+	{1, regime{"malformed", 6000, mild, always, 1000, 8000, 30, 20, 40, 85, 30}},
+	{1, regime{"short", 6000, mild, always, 1000, 20000, 20, 20, 40, 20, 70}},
 }
 
 func (r random) regime(only string) regime {

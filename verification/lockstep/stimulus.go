@@ -18,7 +18,6 @@ type stimulus struct {
 
 	regime regime
 	left   int // clocks of the regime
-	clock  int
 	reset  int // clocks of rst_i still to come
 
 	source throttle
@@ -48,8 +47,7 @@ func (s *stimulus) next(in *core.Inputs, out *core.Outputs) {
 		s.bus.set(&s.regime)
 	}
 	s.left--
-	s.clock++
-	if s.reset == 0 && int(s.Uint32()&0xFFFFFF) < 16*s.regime.reset {
+	if s.reset == 0 && s.regime.reset > 0 && s.chance(s.regime.reset, 1_000_000) {
 		s.reset = 1 + s.IntN(3)
 		s.coverage.hit("rst_i")
 		if s.at > 0 {
@@ -64,7 +62,7 @@ func (s *stimulus) next(in *core.Inputs, out *core.Outputs) {
 		return
 	}
 	if in.MReady && out.MValid {
-		s.sink.take(out, s.clock)
+		s.sink.take(out)
 	}
 }
 

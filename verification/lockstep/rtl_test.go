@@ -1,0 +1,91 @@
+package lockstep
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cyclesEach is how many cycles of each engine the ordinary test compares.
+const cyclesEach = 400_000
+
+// buildDir is where `make rtl` builds.
+func buildDir(t *testing.T) string {
+	t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "build", "rtl")
+}
+
+// built lists the default engines that somebody has built, and brings them up to
+// date; with none it builds a small one. `make test` builds all of them first.
+func built(t *testing.T, dir string) []Set {
+	t.Helper()
+	if _, err := exec.LookPath("verilator"); err != nil {
+		t.Skip("Verilator is not installed: the emulator is held against itself only")
+	}
+	var sets []Set
+	for _, s := range Sets() {
+		if _, err := os.Stat(filepath.Join(dir, s.Name(), "kv_rtl")); err == nil {
+			sets = append(sets, s)
+		}
+	}
+	if len(sets) == 0 {
+		sets = Sets()[1:2]
+	}
+	if err := Build(t.Context(), sets, dir, false); err != nil {
+		t.Fatal(err)
+	}
+	return sets
+}
+
+// The emulator and the RTL agree on every pin, register and counter.
+func TestRTL(t *testing.T) {
+	dir := buildDir(t)
+	c := Campaign{Build: dir, Sets: built(t, dir), Seed: uint64(time.Now().Unix()), Cycles: cyclesEach, Span: cyclesEach / 2, Wave: filepath.Join(dir, "..", "lockstep")}
+	t.Logf("seeds from %d", c.Seed)
+	sum, err := c.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range sum.Differences {
+		t.Error(d)
+	}
+	if t.Failed() {
+		return
+	}
+	for _, s := range c.Sets {
+		if n := sum.Cycles[s.Name()]; n != c.Cycles {
+			t.Errorf("%s: %d cycles compared, want %d", s.Name(), n, c.Cycles)
+		}
+	}
+	if len(c.Sets) == len(Sets()) {
+		if m := sum.Coverage.Missing(); len(m) > 0 {
+			t.Errorf("never seen: %s", strings.Join(m, "; "))
+		}
+	}
+}
+
+// A campaign ends when its context does, and leaves no process.
+func TestCampaignIsCancelled(t *testing.T) {
+	dir := buildDir(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	c := Campaign{Build: dir, Sets: built(t, dir)[:1], Seed: 1, Cycles: 1 << 40, Span: 1 << 30}
+	if _, err := c.Run(ctx); err != context.DeadlineExceeded {
+		t.Errorf("%v, want the context's error", err)
+	}
+}
+
+func TestNotBuilt(t *testing.T) {
+	c := Campaign{Build: t.TempDir(), Sets: Sets()[:1], Seed: 1, Cycles: 10, Span: 10}
+	if _, err := c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "kv_rtl") {
+		t.Errorf("%v, want an error that names the program", err)
+	}
+}
