@@ -8,5 +8,12 @@ kv_front_count.sv
 kv_front.sv
 kv_back.sv
 kv_echo.sv
+kv_fp16_clean.sv
+kv_ram_1r1w.sv
+kv_dequant_load.sv
+kv_dequant_issue.sv
+kv_dequant_unpack.sv
+kv_dequant_lane.sv
+kv_dequant.sv
 kv_core.sv
 kv_engine.sv
