@@ -21,15 +21,15 @@ const (
 
 // Open makes an engine. Options: lanes, max-dim, tile-tokens, max-tokens (its
 // parameters), features (mask of commands built in), build-hash, clock (stated
-// Hz). Others, and values out of range, fail with ErrOption.
+// Hz). Others, and values out of range, fail with driver.ErrOption.
 func Open(ctx context.Context, u driver.URI) (driver.Device, error) {
 	o, err := parseOptions(u)
 	if err != nil {
 		return nil, err
 	}
-	e, err := core.New(o.params, o.features, o.buildHash)
+	e, err := core.New(o.Params, o.Features, o.buildHash)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrOption, err)
+		return nil, fmt.Errorf("%w: %w", driver.ErrOption, err)
 	}
 	d := &device{link: newLink(e)}
 	d.link.reset()
@@ -37,8 +37,8 @@ func Open(ctx context.Context, u driver.URI) (driver.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	info.URI, info.Source, info.ClockHz = o.uri, driver.Emulator, o.clock
-	info.Description = fmt.Sprintf("emulator l%d-d%d-t%d-n%d", o.params.Lanes, o.params.MaxDim, o.params.TileTokens, o.params.MaxTokens)
+	info.URI, info.Source, info.ClockHz = o.uri, driver.Emulator, o.ClockHz
+	info.Description = fmt.Sprintf("emulator l%d-d%d-t%d-n%d", o.Params.Lanes, o.Params.MaxDim, o.Params.TileTokens, o.Params.MaxTokens)
 	d.info = info
 	d.link.reset() // the counters start from 0, as after Reset
 	return d, nil

@@ -3,10 +3,8 @@ package rtl
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,104 +12,39 @@ import (
 	"github.com/kvaccel/kvaccel/driver/regmap"
 )
 
-// ErrOption says that an option of an rtl: URI has no meaning.
-var ErrOption = errors.New("bad option of rtl:")
-
-const (
-	defaultClock = 100e6
-	allFeatures  = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
-)
-
 // options of an rtl: URI.
 type options struct {
-	uri      string
-	params   regmap.Params
-	features uint32
-	given    map[string]bool // the parameters that were named
-	clock    float64
-	trace    string
-	binary   string
+	driver.Build
+	uri    string
+	trace  string // waveform file
+	binary string // program; empty: the build for the parameters
 }
 
-// parameter ties an option to its field and to the variable of make.
-type parameter struct {
-	option, variable string
-	field            func(*regmap.Params) *int
-}
-
-var parameters = []parameter{
-	{"lanes", "LANES", func(p *regmap.Params) *int { return &p.Lanes }},
-	{"max-dim", "MAX_DIM", func(p *regmap.Params) *int { return &p.MaxDim }},
-	{"tile-tokens", "TILE_TOKENS", func(p *regmap.Params) *int { return &p.TileTokens }},
-	{"max-tokens", "MAX_TOKENS", func(p *regmap.Params) *int { return &p.MaxTokens }},
-}
-
-func parseOptions(u driver.URI) (options, error) {
-	o := options{uri: uriString(u), params: regmap.DefaultParams(), features: allFeatures, clock: defaultClock, given: map[string]bool{}}
-	if u.Address != "" {
-		return o, fmt.Errorf("%w: address %q, want none: rtl:[?option=value]", ErrOption, u.Address)
-	}
-	for _, name := range slices.Sorted(maps.Keys(u.Options)) {
-		v := u.Options.Get(name)
-		if err := o.set(name, v); err != nil {
-			return o, err
-		}
-	}
-	if err := o.params.Validate(); err != nil {
-		return o, fmt.Errorf("%w: %w", ErrOption, err)
-	}
-	return o, nil
-}
-
-func (o *options) set(name, v string) error {
-	for _, p := range parameters {
-		if p.option == name {
-			n, err := strconv.Atoi(v)
-			if err != nil {
-				return fmt.Errorf("%w: %s=%q, want a number", ErrOption, name, v)
+func parseOptions(u driver.URI) (o options, err error) {
+	o.uri = u.String()
+	file := func(dst *string) func(string) error {
+		return func(v string) error {
+			if v == "" {
+				return errors.New("a file name")
 			}
-			*p.field(&o.params), o.given[name] = n, true
+			*dst = v
 			return nil
 		}
 	}
-	switch name {
-	case "features":
-		n, err := strconv.ParseUint(v, 0, 32)
-		if err != nil || n > allFeatures {
-			return fmt.Errorf("%w: features=%q, want a mask up to %#x", ErrOption, v, allFeatures)
-		}
-		o.features, o.given[name] = uint32(n), true
-	case "clock":
-		f, err := strconv.ParseFloat(v, 64)
-		if err != nil || !(f > 0 && f <= 1e12) {
-			return fmt.Errorf("%w: clock=%q, want a frequency in Hz", ErrOption, v)
-		}
-		o.clock = f
-	case "trace", "binary":
-		if v == "" {
-			return fmt.Errorf("%w: %s is empty, want a file name", ErrOption, name)
-		}
-		if name == "trace" {
-			o.trace = v
-		} else {
-			o.binary = v
-		}
-	default:
-		return fmt.Errorf("%w: %q is unknown; there are lanes, max-dim, tile-tokens, max-tokens, features, clock, trace and binary", ErrOption, name)
-	}
-	return nil
+	o.Build, err = driver.ParseBuild(u, map[string]func(string) error{"trace": file(&o.trace), "binary": file(&o.binary)})
+	return o, err
 }
 
 // check holds the parameters a program was built with against those asked for;
 // a program given by name may have any others.
 func (o options) check(have regmap.Params, features uint32) error {
-	for _, p := range parameters {
-		if want, got := *p.field(&o.params), *p.field(&have); want != got && (o.given[p.option] || o.binary == "") {
-			return fmt.Errorf("%w: the program was built with %s=%d, want %d", driver.ErrNotFound, p.variable, got, want)
+	for _, p := range driver.BuildParams {
+		if want, got := *p.Field(&o.Params), *p.Field(&have); want != got && (o.Given(p.Option) || o.binary == "") {
+			return fmt.Errorf("%w: the program was built with %s=%d, want %d", driver.ErrNotFound, p.Variable, got, want)
 		}
 	}
-	if features != o.features && (o.given["features"] || o.binary == "") {
-		return fmt.Errorf("%w: the program was built with FEATURES=%d, want %d", driver.ErrNotFound, features, o.features)
+	if features != o.Features && (o.Given("features") || o.binary == "") {
+		return fmt.Errorf("%w: the program was built with FEATURES=%d, want %d", driver.ErrNotFound, features, o.Features)
 	}
 	return nil
 }
@@ -119,7 +52,7 @@ func (o options) check(have regmap.Params, features uint32) error {
 // BuildName is the directory of a build, as scripts/build-rtl.sh names it.
 func BuildName(p regmap.Params, features uint32) string {
 	s := fmt.Sprintf("l%d-d%d-t%d-n%d", p.Lanes, p.MaxDim, p.TileTokens, p.MaxTokens)
-	if features != allFeatures {
+	if features != driver.AllFeatures() {
 		s += fmt.Sprintf("-f%d", features)
 	}
 	return s
@@ -130,12 +63,12 @@ func BuildName(p regmap.Params, features uint32) string {
 func MakeVariables(p regmap.Params, features uint32) []string {
 	var vars []string
 	d := regmap.DefaultParams()
-	for _, f := range parameters {
-		if v := *f.field(&p); v != *f.field(&d) {
-			vars = append(vars, f.variable+"="+strconv.Itoa(v))
+	for _, f := range driver.BuildParams {
+		if v := *f.Field(&p); v != *f.Field(&d) {
+			vars = append(vars, f.Variable+"="+strconv.Itoa(v))
 		}
 	}
-	if features != allFeatures {
+	if features != driver.AllFeatures() {
 		vars = append(vars, fmt.Sprintf("FEATURES=%d", features))
 	}
 	return vars
@@ -150,14 +83,14 @@ func find(o options) (string, error) {
 		program, target = "kv_rtl_trace", "rtl-trace"
 	}
 	for _, dir := range buildDirs() {
-		path := filepath.Join(dir, "rtl", BuildName(o.params, o.features), program)
+		path := filepath.Join(dir, "rtl", BuildName(o.Params, o.Features), program)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 			return path, nil
 		}
 	}
-	command := append([]string{"make", target}, MakeVariables(o.params, o.features)...)
+	command := append([]string{"make", target}, MakeVariables(o.Params, o.Features)...)
 	return "", fmt.Errorf("%w: no Verilated engine %s in $KVACCEL_BUILD, ./build, the module's build or beside the program; build it with `%s`",
-		driver.ErrNotFound, BuildName(o.params, o.features), strings.Join(command, " "))
+		driver.ErrNotFound, BuildName(o.Params, o.Features), strings.Join(command, " "))
 }
 
 func buildDirs() []string {
@@ -181,12 +114,4 @@ func buildDirs() []string {
 		dirs = append(dirs, filepath.Join(filepath.Dir(exe), "build"))
 	}
 	return dirs
-}
-
-func uriString(u driver.URI) string {
-	s := u.Scheme + ":" + u.Address
-	if len(u.Options) > 0 {
-		s += "?" + u.Options.Encode()
-	}
-	return s
 }

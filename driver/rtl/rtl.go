@@ -66,7 +66,7 @@ func (d *device) identify(ctx context.Context, o options, path string) error {
 	if err := o.check(info.Params, info.Features); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	info.URI, info.Source, info.ClockHz = o.uri, driver.RTL, o.clock
+	info.URI, info.Source, info.ClockHz = o.uri, driver.RTL, o.ClockHz
 	info.Description = "Verilated RTL " + BuildName(info.Params, info.Features)
 	d.info = info
 	return d.Reset(ctx) // the counters start from 0, as after Reset

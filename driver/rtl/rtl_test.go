@@ -188,18 +188,18 @@ func TestOpenErrors(t *testing.T) {
 		{simulationtest.Crash, "", driver.ErrDisconnected, "assertion failed"},
 		{simulationtest.Garbage, "", driver.ErrProtocol, "does not speak"},
 		{simulationtest.Good, "&lanes=3", regmap.ErrParams, "lanes=3"},
-		{simulationtest.Good, "&lanes=x", ErrOption, "want a number"},
-		{simulationtest.Good, "&features=16", ErrOption, "mask up to 0xf"},
-		{simulationtest.Good, "&clock=-1", ErrOption, "frequency"},
-		{simulationtest.Good, "&trace=", ErrOption, "file name"},
-		{simulationtest.Good, "&lane=8", ErrOption, "there are lanes"},
+		{simulationtest.Good, "&lanes=x", driver.ErrOption, "want a number"},
+		{simulationtest.Good, "&features=16", driver.ErrOption, "0 to 0xf"},
+		{simulationtest.Good, "&clock=-1", driver.ErrOption, "frequency"},
+		{simulationtest.Good, "&trace=", driver.ErrOption, "file name"},
+		{simulationtest.Good, "&lane=8", driver.ErrOption, "there are"},
 	} {
 		_, err := openFake(t, c.mode, c.options)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.about) {
 			t.Errorf("%s%s: %v, want %v and %q", c.mode, c.options, err, c.want, c.about)
 		}
 	}
-	if _, err := Open(t.Context(), driver.URI{Scheme: "rtl", Address: "x"}); !errors.Is(err, ErrOption) {
+	if _, err := Open(t.Context(), driver.URI{Scheme: "rtl", Address: "x"}); !errors.Is(err, driver.ErrOption) {
 		t.Errorf("address: %v", err)
 	}
 }

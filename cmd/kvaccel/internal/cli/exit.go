@@ -7,6 +7,10 @@ import (
 	"syscall"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/policy"
+	"github.com/kvaccel/kvaccel/host/session"
 )
 
 // Exit codes of the command.
@@ -47,6 +51,7 @@ func ExitCode(err error) int {
 		{err == nil, ExitOK},
 		{errors.Is(err, context.Canceled), ExitInterrupted},
 		{errors.As(err, &usage), ExitUsage},
+		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix), ExitUsage},
 		{isAny(err, driver.ErrNotFound, driver.ErrAmbiguous, fs.ErrNotExist), ExitNotFound},
 		{isAny(err, driver.ErrAccess, fs.ErrPermission), ExitPermission},
 		{isAny(err, driver.ErrBusy, syscall.EBUSY), ExitBusy},

@@ -1,0 +1,121 @@
+package root
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
+)
+
+// kvaccel runs the command and gives what it printed and its exit code.
+func kvaccel(args ...string) (stdout, stderr string, code int) {
+	var out, errs bytes.Buffer
+	code = Main(args, &out, &errs)
+	return out.String(), errs.String(), code
+}
+
+func mustRun(t *testing.T, args ...string) string {
+	t.Helper()
+	out, errs, code := kvaccel(args...)
+	if code != cli.ExitOK {
+		t.Fatalf("kvaccel %s: exit %d: %s", strings.Join(args, " "), code, errs)
+	}
+	return out
+}
+
+func TestRunPrintsATable(t *testing.T) {
+	out := mustRun(t, "run")
+	for _, want := range []string{"sample:golm-512", "h2o+kivi-4", "ratio", "tokens kept", "QUANTIZE", "SELECT", "beats/cycle", "relative L2", "worst head"} {
+		if !strings.Contains(strings.ToUpper(out), strings.ToUpper(want)) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+}
+
+func TestRunJSON(t *testing.T) {
+	var r map[string]any
+	if err := json.Unmarshal([]byte(mustRun(t, "run", "--json", "--policy", "kivi-2")), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"schema_version", "source", "device", "policy", "trace", "bytes_in", "bytes_out", "bits_per_element", "ratio", "tokens_in", "tokens_kept", "cycles", "beats_per_cycle", "fidelity"} {
+		if r[key] == nil {
+			t.Errorf("%q is missing or null", key)
+		}
+	}
+	if r["source"] != "emulator" {
+		t.Errorf("source is %v", r["source"])
+	}
+}
+
+func TestFullPrefixHasNoFidelity(t *testing.T) {
+	var r map[string]any
+	if err := json.Unmarshal([]byte(mustRun(t, "run", "--json", "--prefix", "512")), &r); err != nil {
+		t.Fatal(err)
+	}
+	if f, present := r["fidelity"]; !present || f != nil {
+		t.Errorf("fidelity is %v (present: %v), want null", f, present)
+	}
+}
+
+func TestRunWritesWhatRestoreReads(t *testing.T) {
+	dir := t.TempDir()
+	cache, restored, picture := filepath.Join(dir, "c.safetensors"), filepath.Join(dir, "r.safetensors"), filepath.Join(dir, "p.svg")
+	mustRun(t, "run", "-o", cache, "--plot", picture)
+	mustRun(t, "restore", cache, "-o", restored)
+	for _, f := range []string{restored, picture} {
+		if st, err := os.Stat(f); err != nil || st.Size() == 0 {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// What a person can get wrong, the exit code it gives and a word of the reason.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.safetensors")
+	if err := os.WriteFile(garbage, []byte("this is not a tensor file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"run --bogus", cli.ExitUsage, "--help"},
+		{"run a b", cli.ExitUsage, "usage"},
+		{"fly", cli.ExitUsage, "unknown command"},
+		{"run --policy nope", cli.ExitUsage, "nope"},
+		{"run --policy kivi-2+kivi-4", cli.ExitUsage, "kivi"},
+		{"run --k-bits 7", cli.ExitUsage, "8"},
+		{"run --group 48 --k-bits 4", cli.ExitUsage, "group"},
+		{"run --k-axis sideways --k-bits 4", cli.ExitUsage, "channel"},
+		{"run --observe none", cli.ExitUsage, "observe"},
+		{"run --prefix 0", cli.ExitUsage, "at least 1"},
+		{"run --prefix 513", cli.ExitUsage, "512"},
+		{"run --plot picture.gif", cli.ExitUsage, "png"},
+		{"run " + garbage, cli.ExitOther, "garbage.safetensors"},
+		{"run " + filepath.Join(dir, "absent"), cli.ExitNotFound, "absent"},
+		{"run -o " + filepath.Join(dir, "no", "such", "dir"), cli.ExitNotFound, "written"},
+		{"run -o " + dir, cli.ExitOther, "directory"},
+		{"run -d usb:1209:5af0", cli.ExitNotFound, "emu:"},
+		{"run -d emu:?lanes=7", cli.ExitUsage, "lanes"},
+		{"run -d emu:?bogus=1", cli.ExitUsage, "bogus"},
+		{"run -d emu:?max-dim=32", cli.ExitUsage, "max-dim"},
+		{"restore " + garbage + " -o " + filepath.Join(dir, "out"), cli.ExitOther, "garbage"},
+		{"restore " + garbage, cli.ExitUsage, "-o"},
+		{"restore", cli.ExitUsage, "arg"},
+	} {
+		out, errs, code := kvaccel(strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(errs, c.want) || out != "" {
+			t.Errorf("kvaccel %s: exit %d, want %d; stderr %q, want %q in it; stdout %q", c.args, code, c.code, errs, c.want, out)
+		}
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("failed commands left files behind: %v %v", left, err)
+	}
+}
