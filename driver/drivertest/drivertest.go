@@ -79,6 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) driver.Device, opts Options) {
 		{"reserved-bits", testReservedBits},
 		{"truncated", testTruncated},
 		{"overlong", testOverlong},
+		{"padding", testPadding},
 		{"queue", testQueue},
 		{"counters", testCounters},
 		{"clear", testClear},

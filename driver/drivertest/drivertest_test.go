@@ -81,6 +81,7 @@ var wrong = []struct{ fault, subtest string }{
 	{"scores wrap", "faults/score_that_is_a_sentinel"},
 	{"scores summed in binary16", "select"},
 	{"saturated score is an empty place", "faults/score_that_is_a_sentinel"},
+	{"weights beyond the row counted", "padding"},
 	{"higher position wins", "select"},
 	{"use after close", "close"},
 	{"context ignored", "cancel"},

@@ -251,3 +251,50 @@ func (s *session) malformed(op uint32) []command {
 		s.extended(good, 2),
 	}
 }
+
+// testPadding: what a request holds beyond its payload, or beyond the last
+// weight of an attention row, is no element and no byte of anything.
+func testPadding(s *session) {
+	beat := s.p.BeatBytes()
+	want := tally{}
+	for _, op := range commands {
+		for range 8 {
+			good := s.varying(op)
+			header := good.wire[:regmap.HeaderBytes]
+			size, step := payloadSize(header, s.p), len(good.wire)-regmap.HeaderBytes
+			if n := int(regmap.ReqDims.Get(header)); op == regmap.OpSelect {
+				size, step = 2*n, rowBytes(n, s.p)
+			}
+			dirty := s.again(good)
+			for at := regmap.HeaderBytes; at < len(dirty.wire); at += step {
+				for i := at + size; i < at+step; i++ {
+					dirty.wire[i] = byte(0xfc + i%2*3) // NaN where it is read as a weight
+				}
+			}
+			dirty.name += fmt.Sprintf(", padding of %d bytes in beats of %d not zero", step-size, beat)
+			s.run(good, dirty)
+			want.add(good)
+			want.add(dirty)
+			s.check("after "+dirty.name, want)
+		}
+	}
+}
+
+// varying is a command of a random size that does not fill its last beat, where
+// the command has such sizes.
+func (s *session) varying(op uint32) command {
+	s.t.Helper()
+	switch op {
+	case regmap.OpEcho:
+		n := 1 + s.rng.IntN(200)
+		return s.command(packet.Request{Opcode: op, Rows: n}, s.randomBytes(n))
+	case regmap.OpSelect:
+		n := 1 + s.rng.IntN(60)
+		return s.selection(n, 1+s.rng.IntN(4), 0, 0, n/2, weightKinds[0])
+	}
+	sh := shape{packet.Layout{Scheme: uint32(s.rng.IntN(2)), Group: 16, Bits: 2 + s.rng.IntN(5)}, 1, 16}
+	if op == regmap.OpQuantize {
+		return s.command(sh.request(op), pack(s.tile(sh.Layout, sh.rows, sh.dims)))
+	}
+	return s.command(sh.request(op), s.foreignTile(sh))
+}

@@ -117,9 +117,12 @@ func (r *reference) choose(w work, rows, dims int, full, h []byte) work {
 		for j := range weights[i] {
 			weights[i][j] = binary.LittleEndian.Uint16(full[i*stride+2*j:])
 		}
+		if r.is("weights beyond the row counted") && stride > 2*dims && full[(i+1)*stride-1] != 0 {
+			w.nonFinite++
+		}
 	}
 	keep, bad, sat := r.kernels.Select(weights, int(regmap.ReqSinks.Get(h)), int(regmap.ReqRecent.Get(h)), int(regmap.ReqTopK.Get(h)))
-	w.nonFinite, w.saturated = bad, sat
+	w.nonFinite, w.saturated = w.nonFinite+bad, sat
 	if w.status == regmap.StTruncated && !r.is("keep list of a cut SELECT") {
 		return w
 	}

@@ -31,7 +31,7 @@ func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) 
 	dev, err := open(ctx, u)
 	switch {
 	case errors.Is(err, driver.ErrNotFound) && u.Scheme == "rtl":
-		t.Fatalf("%s: %v (%s=1 leaves these tests out)", uri, err, leaveOutRTL)
+		t.Fatalf("%v (%s=1 leaves these tests out)", err, leaveOutRTL)
 	case err != nil:
 		t.Fatalf("%s: %v", uri, err)
 	}
