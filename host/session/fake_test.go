@@ -31,8 +31,13 @@ func (f *fake) Info() driver.Info {
 }
 
 func (f *fake) ReadReg(_ context.Context, addr uint32) (uint32, error) {
-	if addr == regmap.RegActive {
+	switch addr {
+	case regmap.RegActive:
 		return f.active, nil
+	case regmap.RegStallIn:
+		return 7 * uint32(f.answered), nil
+	case regmap.RegStallOut:
+		return 2 * uint32(f.answered), nil
 	}
 	return 0, nil
 }

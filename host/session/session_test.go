@@ -70,8 +70,9 @@ func TestPipelinesAndCounts(t *testing.T) {
 	if len(tags) != 20 {
 		t.Errorf("20 packets had %d tags", len(tags))
 	}
-	// The fake's ACTIVE advances by 100 a command and wraps during the first.
-	want := Stats{Commands: 20, BytesOut: uint64(20 * perToken.QuantizedBytes(128, 64)), CommandCycles: 20 * 170, Cycles: 20 * 100}
+	// The fake's ACTIVE advances by 100 a command, stalls of 7 and 2 included,
+	// and wraps during the first.
+	want := Stats{Commands: 20, BytesOut: uint64(20 * perToken.QuantizedBytes(128, 64)), CommandCycles: 20 * 170, Cycles: 20 * 91, StallIn: 20 * 7, StallOut: 20 * 2}
 	if got := s.Stats()[regmap.OpQuantize]; got != want {
 		t.Errorf("stats %+v, want %+v", got, want)
 	}
