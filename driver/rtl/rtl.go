@@ -165,7 +165,7 @@ func (d *device) Recv(ctx context.Context, dst []byte) ([]byte, error) {
 
 func (d *device) Close() error {
 	if d.closed {
-		return nil
+		return driver.ErrClosed
 	}
 	d.closed = true
 	return d.p.Close()
