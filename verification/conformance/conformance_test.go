@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
@@ -15,8 +16,13 @@ import (
 	"github.com/kvaccel/kvaccel/verification/oracle"
 )
 
-// leaveOutRTL is the environment variable that leaves the Verilated engine out.
-const leaveOutRTL = "KVACCEL_NO_RTL"
+// Environment variables: one leaves the Verilated engine out, the other lists
+// more builds of it to test beside the default one, as in
+// KVACCEL_RTL="rtl:?lanes=2 rtl:?lanes=16&max-dim=512".
+const (
+	leaveOutRTL = "KVACCEL_NO_RTL"
+	moreRTL     = "KVACCEL_RTL"
+)
 
 // run runs the suite on the engine of a URI. An engine that cannot be opened is
 // one failure, and not one of each subtest.
@@ -65,5 +71,7 @@ func TestRTL(t *testing.T) {
 		t.Logf("%s=1: conformance of rtl: is left out", leaveOutRTL)
 		return
 	}
-	run(t, "rtl:", rtl.Open, drivertest.Options{})
+	for i, uri := range append([]string{"rtl:"}, strings.Fields(os.Getenv(moreRTL))...) {
+		t.Run(uri, func(t *testing.T) { run(t, uri, rtl.Open, drivertest.Options{Seed: uint64(i)}) })
+	}
 }
