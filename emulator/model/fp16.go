@@ -66,20 +66,25 @@ func magnitude(h uint16) int64 {
 	return int64(uint64(h&0x3ff)|uint64(normal<<10)) << ((e - normal) & 63)
 }
 
-// Round is RN16 of a number of units below 2^63: one rounding, half to even,
+// Round is RN16 of a number of units below 2^52: one rounding, half to even,
 // saturating at 65504. It reports saturation. A zero is +0.
 func Round(v int64) (uint16, bool) {
+	h, over := round(v)
+	return uint16(h), over != 0
+}
+
+// round is Round without branches; over is 1 for saturation.
+func round(v int64) (h, over uint64) {
 	s := v >> 63
 	a := uint64((v ^ s) - s)
-	if a >= 1<<11 {
-		e := uint(bits.Len64(a)-11) & 63
-		a += 1<<((e-1)&63) - 1 + a>>e&1
-		a = uint64(e)<<10 + a>>e // a carry into 2048 steps is the next exponent
-		if a >= infinity {
-			return uint16(s)&0x8000 | maxFinite, true
-		}
-	}
-	return uint16(s)&0x8000 | uint16(a), false
+	e := uint(bits.Len64(a|1<<10)-11) & 63 // neighbours are 2^e units apart
+	steps := a >> e
+	twice := a << 1 & (2<<e - 1) // what steps leaves, doubled: beyond 2^e, or there and steps odd, is up
+	up := (1<<e - twice - steps&1) >> 63
+	h = uint64(e)<<10 + steps + up // a carry into 2048 steps is the next exponent
+	over = (maxFinite - h) >> 63
+	h = min(h, maxFinite)
+	return h | uint64(s)&0x8000, over
 }
 
 // roundRatio is RN16 of num/den units for 0 <= num < 2^50 and 0 < den < 2^10.

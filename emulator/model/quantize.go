@@ -15,15 +15,15 @@ func (c Coder) top() int64 {
 }
 
 // divisor divides by a scale with one multiplication. With scale = m << e,
-// m < 2048, RNE(d/scale) is floor(n/m) but for ties, n = (2d + scale) >> (e+1);
-// and floor(n/m) is n*recip >> recipShift as long as n * m < 2^recipShift.
+// m < 2048, and half ways rounded up, the quotient of d is floor(n/m),
+// n = (2d + scale) >> (e+1); and floor(n/m) is n*recip >> recipShift as long as
+// n*m < 2^recipShift. Half ways rounded down give the same of 2d + scale - 1,
+// which is therefore what an odd first quotient is replaced by.
 type divisor struct {
-	scale  int64  // units
-	low    uint64 // mask of the bits that the shift drops
-	m      uint64
+	origin int64 // the minimum: to be subtracted from the element
+	scale  int64 // units
 	recip  uint64
 	shift  uint
-	origin int64 // the minimum: subtracted first
 }
 
 // Quotients stay below 512 (a subnormal scale may be rounded down by a third),
@@ -45,30 +45,20 @@ func newDivisor(scale uint16, origin int64) divisor {
 		m |= 1 << 10
 		e--
 	}
-	return divisor{
-		scale: int64(m << e), low: 1<<(e+1) - 1, m: m, recip: recips[m], shift: e + 1, origin: origin,
-	}
+	return divisor{origin: origin, scale: int64(m << e), recip: recips[m], shift: e + 1}
 }
 
 // quotient is RNE(d/scale) for d >= 0.
-func (v *divisor) quotient(d int64) int64 {
-	num := uint64(2*d + v.scale)
-	n := num >> (v.shift & 63)
-	q := n * v.recip >> recipShift
-	if q*v.m == n && num&v.low == 0 {
-		q &^= 1 // a tie, rounded up so far
-	}
-	return int64(q)
+func (v *divisor) quotient(d int64) uint64 {
+	n := uint64(2*d + v.scale)
+	odd := n >> (v.shift & 63) * v.recip >> recipShift & 1
+	return (n - odd) >> (v.shift & 63) * v.recip >> recipShift
 }
 
-// code is the b bits that stand for a cleaned element.
-func (c Coder) code(v *divisor, top int64, h uint16) uint64 {
-	if c.Symmetric {
-		q := min(top, v.quotient(magnitude(h)))
-		s := int64(int16(h)) >> 63
-		return uint64((q^s)-s) & (1<<c.Bits - 1)
-	}
-	return uint64(min(top, v.quotient(Units(h)-v.origin)))
+// signed gives a symmetric code the sign of its element.
+func signed(q uint64, h uint16, mask uint64) uint64 {
+	s := uint64(int64(int16(h)) >> 63)
+	return ((q ^ s) - s) & mask
 }
 
 // key maps a finite element to an integer of the same order.
@@ -118,12 +108,34 @@ func (c Coder) QuantizeToken(x []uint64, w *Bits) {
 	} else {
 		w.Put(uint64(scale)|uint64(minimum)<<16, 32)
 	}
-	top, b := c.top(), c.Bits
+	if c.Symmetric {
+		c.codeSym(x, &v, w)
+	} else {
+		c.codeAsym(x, &v, w)
+	}
+}
+
+// codeAsym appends the codes of a per-token group.
+func (c Coder) codeAsym(x []uint64, v *divisor, w *Bits) {
+	d, top, b := *v, uint64(c.top()), c.Bits
 	for _, e := range x {
-		w.Put(c.code(&v, top, uint16(e))|
-			c.code(&v, top, uint16(e>>16))<<b|
-			c.code(&v, top, uint16(e>>32))<<(2*b)|
-			c.code(&v, top, uint16(e>>48))<<(3*b), 4*b)
+		q := min(top, d.quotient(Units(uint16(e))-d.origin))
+		q |= min(top, d.quotient(Units(uint16(e>>16))-d.origin)) << (b & 63)
+		q |= min(top, d.quotient(Units(uint16(e>>32))-d.origin)) << (2 * b & 63)
+		q |= min(top, d.quotient(Units(uint16(e>>48))-d.origin)) << (3 * b & 63)
+		w.Put(q, 4*b)
+	}
+}
+
+// codeSym appends the codes of a per-token group.
+func (c Coder) codeSym(x []uint64, v *divisor, w *Bits) {
+	d, top, b, mask := *v, uint64(c.top()), c.Bits, uint64(1)<<c.Bits-1
+	for _, e := range x {
+		q := signed(min(top, d.quotient(magnitude(uint16(e)))), uint16(e), mask)
+		q |= signed(min(top, d.quotient(magnitude(uint16(e>>16)))), uint16(e>>16), mask) << (b & 63)
+		q |= signed(min(top, d.quotient(magnitude(uint16(e>>32)))), uint16(e>>32), mask) << (2 * b & 63)
+		q |= signed(min(top, d.quotient(magnitude(uint16(e>>48)))), uint16(e>>48), mask) << (3 * b & 63)
+		w.Put(q, 4*b)
 	}
 }
 
@@ -165,14 +177,37 @@ func (c Coder) QuantizeChannel(t *Columns, x []uint64, dims int, stats []uint64,
 			stats[words+i/4] |= uint64(minimum) << (i % 4 * 16)
 		}
 	}
-	top, b := c.top(), c.Bits
 	for row := x; len(row) > 0; row = row[words:] {
-		for i, e := range row[:words] {
-			v := div[4*i : 4*i+4 : 4*i+4]
-			w.Put(c.code(&v[0], top, uint16(e))|
-				c.code(&v[1], top, uint16(e>>16))<<b|
-				c.code(&v[2], top, uint16(e>>32))<<(2*b)|
-				c.code(&v[3], top, uint16(e>>48))<<(3*b), 4*b)
+		if c.Symmetric {
+			c.codeRowSym(row[:words], div, w)
+		} else {
+			c.codeRowAsym(row[:words], div, w)
 		}
+	}
+}
+
+// codeRowAsym appends the codes of a row of per-channel groups.
+func (c Coder) codeRowAsym(row []uint64, div []divisor, w *Bits) {
+	top, b := uint64(c.top()), c.Bits
+	for i, e := range row {
+		d := div[4*i : 4*i+4 : 4*i+4]
+		q := min(top, d[0].quotient(Units(uint16(e))-d[0].origin))
+		q |= min(top, d[1].quotient(Units(uint16(e>>16))-d[1].origin)) << (b & 63)
+		q |= min(top, d[2].quotient(Units(uint16(e>>32))-d[2].origin)) << (2 * b & 63)
+		q |= min(top, d[3].quotient(Units(uint16(e>>48))-d[3].origin)) << (3 * b & 63)
+		w.Put(q, 4*b)
+	}
+}
+
+// codeRowSym appends the codes of a row of per-channel groups.
+func (c Coder) codeRowSym(row []uint64, div []divisor, w *Bits) {
+	top, b, mask := uint64(c.top()), c.Bits, uint64(1)<<c.Bits-1
+	for i, e := range row {
+		d := div[4*i : 4*i+4 : 4*i+4]
+		q := signed(min(top, d[0].quotient(magnitude(uint16(e)))), uint16(e), mask)
+		q |= signed(min(top, d[1].quotient(magnitude(uint16(e>>16)))), uint16(e>>16), mask) << (b & 63)
+		q |= signed(min(top, d[2].quotient(magnitude(uint16(e>>32)))), uint16(e>>32), mask) << (2 * b & 63)
+		q |= signed(min(top, d[3].quotient(magnitude(uint16(e>>48)))), uint16(e>>48), mask) << (3 * b & 63)
+		w.Put(q, 4*b)
 	}
 }

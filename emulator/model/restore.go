@@ -45,48 +45,48 @@ func LoadMinima(stats []Stat, x []uint64) {
 	}
 }
 
-// value gives a code its value.
-func (c Coder) value(code uint64) int64 {
-	if c.Symmetric {
-		s := 64 - c.Bits
-		return int64(code<<(s&63)) >> (s & 63)
-	}
-	return int64(code)
-}
-
 // RestoreToken restores n elements of one group from the codes at the low end
 // of src into dst, four a word, and counts the clamped ones. n is 2, 4, 8 or 16.
 func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) {
 	*dst = [4]uint64{}
-	mask := uint64(1)<<c.Bits - 1
+	drop := 64 - c.Bits
+	flip := c.flip()
 	pos := uint(0)
+	sat := uint64(0)
 	for i := range n {
-		code := bitsAt(src, pos) & mask
-		h, sat := Round(s.Min + c.value(code)*s.Scale)
-		if sat {
-			saturated++
-		}
-		dst[i>>2&3] |= uint64(h) << (i & 3 * 16)
+		code := int64(bitsAt(src, pos)<<(drop&63)>>(drop&63)^flip) - int64(flip)
+		h, over := round(s.Min + code*s.Scale)
+		sat += over
+		dst[i>>2&3] |= h << (i & 3 * 16)
 		pos += c.Bits
 	}
-	return saturated
+	return int(sat)
 }
 
 // RestoreChannel is RestoreToken with a stat for each element.
 func (c Coder) RestoreChannel(dst, src *[4]uint64, stats []Stat) (saturated int) {
 	*dst = [4]uint64{}
-	mask := uint64(1)<<c.Bits - 1
+	drop := 64 - c.Bits
+	flip := c.flip()
 	pos := uint(0)
+	sat := uint64(0)
 	for i := range stats {
-		code := bitsAt(src, pos) & mask
-		h, sat := Round(stats[i].Min + c.value(code)*stats[i].Scale)
-		if sat {
-			saturated++
-		}
-		dst[i>>2&3] |= uint64(h) << (i & 3 * 16)
+		s := &stats[i]
+		code := int64(bitsAt(src, pos)<<(drop&63)>>(drop&63)^flip) - int64(flip)
+		h, over := round(s.Min + code*s.Scale)
+		sat += over
+		dst[i>>2&3] |= h << (i & 3 * 16)
 		pos += c.Bits
 	}
-	return saturated
+	return int(sat)
+}
+
+// flip is the sign bit of a code: (code ^ flip) - flip is its value.
+func (c Coder) flip() uint64 {
+	if c.Symmetric {
+		return 1 << (c.Bits - 1)
+	}
+	return 0
 }
 
 // bitsAt gives at least 8 bits from position pos below 248.
