@@ -237,3 +237,14 @@ func TestReport(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestTopKTies(t *testing.T) {
+	var top topK
+	top.reset(3)
+	for pos, x := range []float64{1, 2, 1, 2, 1, 0} {
+		top.add(pos, x)
+	}
+	if want := []entry{{1, 2}, {3, 2}, {0, 1}}; !reflect.DeepEqual(top.list, want) {
+		t.Errorf("got %v, want %v", top.list, want)
+	}
+}
