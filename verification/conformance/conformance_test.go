@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/drivertest"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/verification/oracle"
@@ -44,7 +46,7 @@ func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) 
 	if err := dev.Close(); err != nil {
 		t.Fatalf("%s: Close: %v", uri, err)
 	}
-	opts.Oracle = oracle.Engine{}
+	opts.Oracle, opts.Lacks = oracle.Engine{}, lacks(t, u)
 	drivertest.Run(t, func(t *testing.T) driver.Device {
 		t.Helper()
 		dev, err := open(ctx, u)
@@ -55,12 +57,28 @@ func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) 
 	}, opts)
 }
 
+// lacks is the mask of features that a URI leaves out.
+func lacks(t *testing.T, u driver.URI) uint32 {
+	t.Helper()
+	const all = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
+	if !u.Options.Has("features") {
+		return 0
+	}
+	mask, err := strconv.ParseUint(u.Options.Get("features"), 0, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all &^ uint32(mask)
+}
+
 func TestEmulator(t *testing.T) {
 	for i, uri := range []string{
 		"emu:",
 		"emu:?lanes=2&max-dim=32&tile-tokens=16&max-tokens=256",
 		"emu:?lanes=4&max-dim=128&tile-tokens=32&max-tokens=1024",
 		"emu:?lanes=16&max-dim=512&tile-tokens=256&max-tokens=65536",
+		"emu:?lanes=2&max-dim=128&features=0xb", // no DEQUANTIZE
+		"emu:?features=5",                       // ECHO and DEQUANTIZE alone
 	} {
 		t.Run(uri, func(t *testing.T) { run(t, uri, emulator.Open, drivertest.Options{Seed: uint64(i)}) })
 	}
