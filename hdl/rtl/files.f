@@ -1,6 +1,7 @@
 kv_pkg.sv
 kv_skid.sv
 kv_fifo.sv
+kv_queue.sv
 kv_shell.sv
 kv_regs.sv
 kv_front_check.sv
@@ -15,5 +16,6 @@ kv_dequant_issue.sv
 kv_dequant_unpack.sv
 kv_dequant_lane.sv
 kv_dequant.sv
+kv_units.sv
 kv_core.sv
 kv_engine.sv

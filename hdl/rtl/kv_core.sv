@@ -6,8 +6,7 @@
 // such cycles (stall_in_i, stall_out_i), which only travel into the trailers.
 //
 // ev_*: events of this cycle, to be counted if it is enabled. flight_o: descriptors in flight.
-// A command without its bit in Features has no unit, and the front refuses it. One kind of
-// command is in flight at a time, so the units' pushes and events never meet.
+// A command without its bit in Features has no unit, and the front refuses it.
 module kv_core #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxDim = 256,
@@ -43,10 +42,9 @@ module kv_core #(
   localparam int unsigned HeadBeats = 256 / Width;
   localparam int unsigned PayloadDepth = 1 << $clog2(MaxDim / Lanes + 8 * HeadBeats + 16);
   localparam int unsigned CountW = $clog2(PayloadDepth + 1);
-  localparam int unsigned Units = 4;
   localparam int unsigned DescW = 8 + 16 + 8 + 3 * 32;
   localparam int unsigned OutcomeW = 8 + 32;
-  localparam int unsigned EntryW = Width + 6 + 4;
+  localparam int unsigned EntryW = Width + 10;
 
   // Counts of the core, zeroed by its reset only.
   logic [31:0] cycle_q, stall_in_q, stall_out_q;
@@ -66,7 +64,7 @@ module kv_core #(
   logic desc_push, desc_valid, outcome_push, done, empty;
   logic [DescW-1:0] desc_in, desc_out;
   logic [OutcomeW-1:0] outcome_in, outcome_out;
-  logic [Units-1:0] unit, start, ready, beat_valid;
+  logic [3:0] unit, start, ready, beat_valid;
   logic [1:0] cfg_scheme;
   logic cfg_axis;
   logic [2:0] cfg_group;
@@ -127,7 +125,7 @@ module kv_core #(
       .beat_abort_o    (beat_abort)
   );
 
-  kv_fifo #(
+  kv_queue #(
       .Width(DescW),
       .Depth(kv_pkg::MAX_IN_FLIGHT)
   ) u_descriptors (
@@ -144,7 +142,7 @@ module kv_core #(
 
   logic [2:0] outcome_count;
   logic outcome_valid;
-  kv_fifo #(
+  kv_queue #(
       .Width(OutcomeW),
       .Depth(kv_pkg::MAX_IN_FLIGHT)
   ) u_outcomes (
@@ -159,201 +157,55 @@ module kv_core #(
       .count_o(outcome_count)
   );
 
-  // Units. An entry, from bit 0: last, pre, non-finite, saturated, bytes, beat.
-  logic [Units-1:0] push_valid;
-  logic [Units*EntryW-1:0] push_entry;
+  // Units
+  logic unit_push, pre_start, pre_valid, pre_last;
+  logic [EntryW-1:0] unit_entry;
   logic [CountW-1:0] pf_count;
-  logic [Units-1:0] token;
-  logic [Units*10-1:0] groups, nonfinite;
-  logic [Units*5-1:0] saturated;
-  logic pre_start, pre_valid, pre_last;
   logic [Width-1:0] pre_data;
 
-  assign token[0]     = 1'b0;
-  assign groups[0+:10]    = '0;
-  assign nonfinite[0+:10] = '0;
-  assign saturated[0+:5] = '0;
-
-  if (Features[kv_pkg::FEAT_ECHO]) begin : gen_echo
-    kv_echo #(
-        .Lanes(Lanes),
-        .PayloadDepth(PayloadDepth)
-    ) u_echo (
-        .clk_i       (clk_i),
-        .rst_i       (rst_i),
-        .en_i        (en_i),
-        .bytes_i     (cfg_rows[20:0]),
-        .beat_valid_i(beat_valid[0]),
-        .beat_i      (beat),
-        .beat_last_i (beat_last),
-        .ready_o     (ready[0]),
-        .pf_count_i  (pf_count),
-        .push_valid_o(push_valid[0]),
-        .push_data_o (push_entry[EntryW*0+10+:Width]),
-        .push_bytes_o(push_entry[EntryW*0+4+:6]),
-        .push_last_o (push_entry[EntryW*0+0])
-    );
-    assign push_entry[EntryW*0+1+:3] = 3'b000;
-  end else begin : gen_no_echo
-    assign ready[0] = 1'b0;
-    assign push_valid[0] = 1'b0;
-    assign push_entry[EntryW*0+:EntryW] = '0;
-  end
-
-  if (Features[kv_pkg::FEAT_QUANTIZE]) begin : gen_quant
-    kv_quant #(
-        .Lanes(Lanes),
-        .MaxDim(MaxDim),
-        .TileTokens(TileTokens)
-    ) u_quant (
-        .clk_i           (clk_i),
-        .rst_i           (rst_i),
-        .en_i            (en_i),
-        .start_i         (start[1]),
-        .scheme_i        (cfg_scheme),
-        .axis_i          (cfg_axis),
-        .group_i         (cfg_group),
-        .bits_i          (cfg_bits),
-        .rows_i          (cfg_rows),
-        .dims_i          (cfg_dims[9:0]),
-        .beat_valid_i    (beat_valid[1]),
-        .beat_i          (beat),
-        .beat_last_i     (beat_last),
-        .ready_o         (ready[1]),
-        .push_valid_o    (push_valid[1]),
-        .push_data_o     (push_entry[EntryW*1+10+:Width]),
-        .push_bytes_o    (push_entry[EntryW*1+4+:6]),
-        .push_last_o     (push_entry[EntryW*1+0]),
-        .push_pre_o      (push_entry[EntryW*1+1]),
-        .push_nonfinite_o(push_entry[EntryW*1+2]),
-        .ev_token_o      (token[1]),
-        .ev_groups_o     (groups[10+:10]),
-        .ev_nonfinite_o  (nonfinite[10+:10]),
-        .pre_start_i     (pre_start),
-        .pre_valid_o     (pre_valid),
-        .pre_data_o      (pre_data),
-        .pre_last_o      (pre_last)
-    );
-    assign push_entry[EntryW*1+3] = 1'b0;
-    assign saturated[5+:5] = '0;
-  end else begin : gen_no_quant
-    assign ready[1] = 1'b0;
-    assign push_valid[1] = 1'b0;
-    assign push_entry[EntryW*1+:EntryW] = '0;
-    assign token[1] = 1'b0;
-    assign groups[10+:10] = '0;
-    assign saturated[5+:5] = '0;
-    assign nonfinite[10+:10] = '0;
-    assign pre_valid = 1'b0;
-    assign pre_data = '0;
-    assign pre_last = 1'b0;
-  end
-
-  if (Features[kv_pkg::FEAT_DEQUANTIZE]) begin : gen_dequant
-    kv_dequant #(
-        .Lanes(Lanes),
-        .MaxDim(MaxDim),
-        .TileTokens(TileTokens),
-        .PayloadDepth(PayloadDepth)
-    ) u_dequant (
-        .clk_i           (clk_i),
-        .rst_i           (rst_i),
-        .en_i            (en_i),
-        .start_i         (start[2]),
-        .scheme_i        (cfg_scheme),
-        .axis_i          (cfg_axis),
-        .group_i         (cfg_group),
-        .bits_i          (cfg_bits),
-        .rows_i          (cfg_rows),
-        .dims_i          (cfg_dims[9:0]),
-        .beat_valid_i    (beat_valid[2]),
-        .beat_i          (beat),
-        .beat_last_i     (beat_last),
-        .ready_o         (ready[2]),
-        .pf_count_i      (pf_count),
-        .push_valid_o    (push_valid[2]),
-        .push_data_o     (push_entry[EntryW*2+10+:Width]),
-        .push_bytes_o    (push_entry[EntryW*2+4+:6]),
-        .push_last_o     (push_entry[EntryW*2+0]),
-        .push_pre_o      (push_entry[EntryW*2+1]),
-        .push_nonfinite_o(push_entry[EntryW*2+2]),
-        .push_saturated_o(push_entry[EntryW*2+3]),
-        .ev_token_o      (token[2]),
-        .ev_groups_o     (groups[20+:10]),
-        .ev_saturated_o  (saturated[10+:5]),
-        .ev_nonfinite_o  (nonfinite[20+:10])
-    );
-  end else begin : gen_no_dequant
-    assign ready[2] = 1'b0;
-    assign push_valid[2] = 1'b0;
-    assign push_entry[EntryW*2+:EntryW] = '0;
-    assign token[2] = 1'b0;
-    assign groups[20+:10] = '0;
-    assign saturated[10+:5] = '0;
-    assign nonfinite[20+:10] = '0;
-  end
-
-  if (Features[kv_pkg::FEAT_SELECT]) begin : gen_select
-    kv_select #(
-        .Lanes(Lanes),
-        .MaxTokens(MaxTokens)
-    ) u_select (
-        .clk_i           (clk_i),
-        .rst_i           (rst_i),
-        .en_i            (en_i),
-        .start_i         (start[3]),
-        .rows_i          (cfg_rows),
-        .n_i             (cfg_dims),
-        .sinks_i         (cfg_sinks),
-        .recent_i        (cfg_recent),
-        .topk_i          (cfg_topk),
-        .beat_valid_i    (beat_valid[3]),
-        .beat_i          (beat),
-        .beat_last_i     (beat_last),
-        .abort_i         (beat_abort),
-        .ready_o         (ready[3]),
-        .push_valid_o    (push_valid[3]),
-        .push_data_o     (push_entry[EntryW*3+10+:Width]),
-        .push_bytes_o    (push_entry[EntryW*3+4+:6]),
-        .push_last_o     (push_entry[EntryW*3+0]),
-        .push_nonfinite_o(push_entry[EntryW*3+2]),
-        .push_saturated_o(push_entry[EntryW*3+3]),
-        .ev_saturated_o  (saturated[15+:5]),
-        .ev_nonfinite_o  (nonfinite[30+:10])
-    );
-    assign push_entry[EntryW*3+1] = 1'b0;
-  end else begin : gen_no_select
-    assign ready[3] = 1'b0;
-    assign push_valid[3] = 1'b0;
-    assign push_entry[EntryW*3+:EntryW] = '0;
-    assign saturated[15+:5] = '0;
-    assign nonfinite[30+:10] = '0;
-  end
-  assign token[3]  = 1'b0;
-  assign groups[30+:10] = '0;
-
-  always_comb begin
-    ev_token_o     = |token;
-    ev_groups_o    = '0;
-    ev_saturated_o = '0;
-    ev_nonfinite_o = '0;
-    for (int i = 0; i < Units; i++) begin
-      ev_groups_o |= groups[10*i+:10];
-      ev_saturated_o |= saturated[5*i+:5];
-      ev_nonfinite_o |= nonfinite[10*i+:10];
-    end
-  end
+  kv_units #(
+      .Lanes(Lanes),
+      .MaxDim(MaxDim),
+      .TileTokens(TileTokens),
+      .MaxTokens(MaxTokens),
+      .PayloadDepth(PayloadDepth),
+      .Features(Features)
+  ) u_units (
+      .clk_i         (clk_i),
+      .rst_i         (rst_i),
+      .en_i          (en_i),
+      .unit_i        (unit),
+      .start_i       (start),
+      .scheme_i      (cfg_scheme),
+      .axis_i        (cfg_axis),
+      .group_i       (cfg_group),
+      .bits_i        (cfg_bits),
+      .rows_i        (cfg_rows),
+      .dims_i        (cfg_dims),
+      .sinks_i       (cfg_sinks),
+      .recent_i      (cfg_recent),
+      .topk_i        (cfg_topk),
+      .beat_valid_i  (beat_valid),
+      .beat_i        (beat),
+      .beat_last_i   (beat_last),
+      .beat_abort_i  (beat_abort),
+      .ready_o       (ready),
+      .pf_count_i    (pf_count),
+      .push_o        (unit_push),
+      .entry_o       (unit_entry),
+      .pre_start_i   (pre_start),
+      .pre_valid_o   (pre_valid),
+      .pre_data_o    (pre_data),
+      .pre_last_o    (pre_last),
+      .ev_token_o    (ev_token_o),
+      .ev_groups_o   (ev_groups_o),
+      .ev_saturated_o(ev_saturated_o),
+      .ev_nonfinite_o(ev_nonfinite_o)
+  );
 
   // Payload FIFO. The empty last entry of a command without payload is the front's.
-  logic entry_push, entry_valid, entry_pop;
-  logic [EntryW-1:0] entry_in, entry_out;
-
-  always_comb begin
-    entry_in = '0;
-    for (int i = 0; i < Units; i++) if (unit[i]) entry_in |= push_entry[EntryW*i+:EntryW];
-    if (empty) entry_in[9:0] = 10'd1;
-  end
-  assign entry_push = empty | (|push_valid);
+  logic entry_valid, entry_pop;
+  logic [EntryW-1:0] entry_out;
 
   kv_fifo #(
       .Width(EntryW),
@@ -362,8 +214,8 @@ module kv_core #(
       .clk_i  (clk_i),
       .rst_i  (rst_i),
       .en_i   (en_i),
-      .push_i (entry_push),
-      .data_i (entry_in),
+      .push_i (unit_push || empty),
+      .data_i ({unit_entry[EntryW-1:10], empty ? 10'd1 : unit_entry[9:0]}),
       .pop_i  (entry_pop),
       .valid_o(entry_valid),
       .data_o (entry_out),
@@ -409,20 +261,14 @@ module kv_core #(
       .error_status_o   (ev_status_o)
   );
 
-  // Not every set of units reads everything.
   logic unused;
-  assign unused = &{
-    1'b0, outcome_count, outcome_valid, start, beat_valid, beat_abort, pre_start, cfg_scheme, cfg_axis,
-    cfg_group, cfg_bits, cfg_rows, cfg_dims, cfg_sinks, cfg_recent, cfg_topk
-  };
+  assign unused = &{1'b0, outcome_count, outcome_valid};
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i)
     if (!rst_i && en_i) begin
-      assert ($countones({empty, push_valid}) <= 1)
+      assert (!(unit_push && empty))
       else $error("kv_core: two entries pushed at once");
-      assert ((push_valid & ~unit) == '0)
-      else $error("kv_core: a unit pushes out of its turn");
       assert (!(ev_error_o && !outcome_valid))
       else $error("kv_core: a trailer without an outcome");
     end

@@ -58,12 +58,14 @@ module kv_regs #(
 
   (* mem2reg *)
   logic [31:0] counter_q[11];  // in the order of their addresses, CYCLES first
-  logic [31:0] errors_q, irq_status_q, irq_enable_q, scratch_q;
+  logic [7:0] errors_q;
+  logic [1:0] irq_status_q;
+  logic [31:0] irq_enable_q, scratch_q;
   logic [31:0] status;
   logic clear_q;
 
   assign status = {24'b0, 1'b0, flight_i, 2'b0, resetting_i, busy_i};
-  assign irq_o  = (irq_status_q & irq_enable_q) != '0;
+  assign irq_o  = (irq_status_q & irq_enable_q[1:0]) != '0;
 
   // AXI4-Lite
   logic aw_q, w_q, ar_q;
@@ -88,32 +90,45 @@ module kv_regs #(
     endcase
   end
 
+  // Three banks of 16 words: what the build is, software registers, counters.
+  logic [16*32-1:0] bank_build, bank_soft, bank_count;
+  logic [15:0] has_build, has_soft, has_count;
+  logic [ 3:0] word;
+
+  assign bank_build = {
+    {7{32'b0}}, MaxTokens, TileTokens, MaxDim, Lanes, 28'b0, Features, BuildHash, kv_pkg::SPEC_ID,
+    kv_pkg::ABI_VERSION, kv_pkg::MAGIC
+  };
+  assign bank_soft = {
+    {10{32'b0}}, scratch_q, irq_enable_q, 30'b0, irq_status_q, 24'b0, errors_q,
+    status, 32'b0
+  };
   always_comb begin
-    read_ok   = 1'b1;
-    read_data = '0;
-    case (araddr_q)
-      kv_pkg::REG_MAGIC: read_data = kv_pkg::MAGIC;
-      kv_pkg::REG_ABI: read_data = kv_pkg::ABI_VERSION;
-      kv_pkg::REG_SPEC_ID: read_data = kv_pkg::SPEC_ID;
-      kv_pkg::REG_BUILD_HASH: read_data = BuildHash;
-      kv_pkg::REG_FEATURES: read_data = {28'b0, Features};
-      kv_pkg::REG_LANES: read_data = Lanes;
-      kv_pkg::REG_MAX_DIM: read_data = MaxDim;
-      kv_pkg::REG_TILE_TOKENS: read_data = TileTokens;
-      kv_pkg::REG_MAX_TOKENS: read_data = MaxTokens;
-      kv_pkg::REG_CTRL: read_data = '0;
-      kv_pkg::REG_STATUS: read_data = status;
-      kv_pkg::REG_ERRORS: read_data = errors_q;
-      kv_pkg::REG_IRQ_STATUS: read_data = irq_status_q;
-      kv_pkg::REG_IRQ_ENABLE: read_data = irq_enable_q;
-      kv_pkg::REG_SCRATCH: read_data = scratch_q;
+    bank_count = '0;
+    for (int i = 0; i < 11; i++) bank_count[32*i+:32] = counter_q[i];
+  end
+  assign has_build = 16'h01FF;
+  assign has_soft = 16'h003F;
+  assign has_count = 16'h07FF;
+  assign word = araddr_q[5:2];
+
+  always_comb begin
+    case ({araddr_q[11:6], araddr_q[1:0]})
+      {kv_pkg::REG_MAGIC[11:6], 2'b00}: begin
+        read_ok   = has_build[word];
+        read_data = bank_build[32*word+:32];
+      end
+      {kv_pkg::REG_CTRL[11:6], 2'b00}: begin
+        read_ok   = has_soft[word];
+        read_data = bank_soft[32*word+:32];
+      end
+      {kv_pkg::REG_CYCLES[11:6], 2'b00}: begin
+        read_ok   = has_count[word];
+        read_data = bank_count[32*word+:32];
+      end
       default: begin
-        read_ok = 1'b0;
-        for (int i = 0; i < 11; i++)
-          if (araddr_q == kv_pkg::REG_CYCLES + 12'(4 * i)) begin
-            read_ok   = 1'b1;
-            read_data = counter_q[i];
-          end
+        read_ok   = 1'b0;
+        read_data = '0;
       end
     endcase
   end
@@ -159,15 +174,16 @@ module kv_regs #(
 
   // Software registers
   logic do_write;
-  logic [31:0] errors_set, irq_set, w1c_errors, w1c_irq;
+  logic [7:0] errors_set, w1c_errors;
+  logic [1:0] irq_set, w1c_irq;
 
   assign do_write   = write & write_ok;
-  assign w1c_errors = do_write && awaddr_q == kv_pkg::REG_ERRORS ? wdata_q : '0;
-  assign w1c_irq    = do_write && awaddr_q == kv_pkg::REG_IRQ_STATUS ? wdata_q : '0;
+  assign w1c_errors = do_write && awaddr_q == kv_pkg::REG_ERRORS ? wdata_q[7:0] : '0;
+  assign w1c_irq    = do_write && awaddr_q == kv_pkg::REG_IRQ_STATUS ? wdata_q[1:0] : '0;
 
   always_comb begin
     errors_set = '0;
-    errors_set[{2'b0, ev_status_i}] = en_i & ev_error_i;
+    errors_set[ev_status_i] = en_i & ev_error_i;
     irq_set = '0;
     irq_set[kv_pkg::IRQ_DONE] = ev_packet_i;
     irq_set[kv_pkg::IRQ_ERROR] = en_i & ev_error_i;
