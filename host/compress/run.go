@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/packet"
@@ -113,7 +114,7 @@ func (r *run) check() error {
 	if !r.measure {
 		r.res.FidelityNote = "the prefix is the whole trace: there are no later queries to measure on"
 	}
-	scores := r.pol.NeedsScores(r.n)
+	scores := r.pol.NeedsAttention(r.n)
 	var recorded, computed bool
 	for l := range r.t.Layers {
 		rows := r.t.AttnRows(l)
@@ -159,7 +160,7 @@ func checkTiles(s *session.Session, pol policy.Policy, dims int) error {
 // layer compresses one layer and measures it.
 func (r *run) layer(ctx context.Context, l int) error {
 	r.step("read", l)
-	needScores := r.pol.NeedsScores(r.n)
+	needScores := r.pol.NeedsAttention(r.n)
 	layer, c, err := r.t.Layer(l, r.measure || needScores && r.t.AttnRows(l) == 0)
 	if err != nil {
 		return err
@@ -200,20 +201,35 @@ func (r *run) choose(ctx context.Context, l int, layer trace.Layer) ([][]int, er
 		}
 		return all, nil
 	}
-	return r.s.Select(ctx, r.t.Hkv, func(h int) (session.Selection, error) {
+	sets := r.t.Hkv
+	if r.pol.Shared {
+		sets = 1
+	}
+	kept, err := r.s.Select(ctx, sets, func(h int) (session.Selection, error) {
 		sel := session.Selection{N: r.n, Sinks: r.pol.Sinks, Recent: r.pol.Recent, TopK: *r.pol.TopK}
-		if !r.pol.NeedsScores(r.n) {
-			return sel, nil
-		}
-		w, c, err := weights(ctx, r.t, l, layer, h, r.n, r.pol.Observe)
-		if err != nil {
-			return sel, err
-		}
-		r.res.Trace.Saturated += c.Saturated
-		r.res.Trace.NonFinite += c.NonFinite
-		sel.Weights = w
-		return sel, nil
+		rows, err := r.rows(ctx, l, h, layer)
+		sel.Weights = rows
+		return sel, err
 	})
+	for err == nil && len(kept) < r.t.Hkv {
+		kept = append(kept, slices.Clone(kept[0]))
+	}
+	return kept, err
+}
+
+// rows gives the rows that rank the positions for head h, or for all heads.
+func (r *run) rows(ctx context.Context, l, h int, layer trace.Layer) ([]uint16, error) {
+	switch {
+	case !r.pol.NeedsScores(r.n):
+		return nil, nil
+	case r.pol.Scorer == policy.Random:
+		return randomRows(l, h, r.n), nil
+	}
+	heads := queryHeads(r.t, h, r.pol.Shared)
+	w, c, err := weights(ctx, r.t, l, layer, heads, r.n, r.pol.Observe)
+	r.res.Trace.Saturated += c.Saturated
+	r.res.Trace.NonFinite += c.NonFinite
+	return w, err
 }
 
 // quantize compresses the kept rows: the keys of all heads, then the values,

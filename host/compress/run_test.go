@@ -127,7 +127,7 @@ func TestKeepsTheRightRows(t *testing.T) {
 				got := rest.Layers[l][h]
 				want := cache.All(n)
 				if p.Evicts() {
-					w, _, err := weights(t.Context(), tr, l, layer, h, n, p.Observe)
+					w, _, err := weights(t.Context(), tr, l, layer, queryHeads(tr, h, false), n, p.Observe)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
+	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
 	"github.com/kvaccel/kvaccel/host/trace"
@@ -53,7 +56,7 @@ func TestRecordedWeights(t *testing.T) {
 	const T, Tq, n = 20, 9, 16
 	tr := openTrace(t, tensor("layers.0.k", false, 2, T, 16), tensor("layers.0.v", false, 2, T, 16), tensor("layers.0.attn", true, 1, 6, Tq, T))
 	for _, c := range []struct{ observe, first int }{{policy.ObserveAll, 11}, {100, 11}, {5, 11}, {3, 13}, {1, 15}} {
-		w, _, err := weights(t.Context(), tr, 0, trace.Layer{}, 1, n, c.observe)
+		w, _, err := weights(t.Context(), tr, 0, trace.Layer{}, queryHeads(tr, 1, false), n, c.observe)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +91,7 @@ func TestComputedWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	const observe = 4
-	w, _, err := weights(t.Context(), tr, 0, layer, 1, n, observe)
+	w, _, err := weights(t.Context(), tr, 0, layer, queryHeads(tr, 1, false), n, observe)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +123,63 @@ func TestDefaultPrefix(t *testing.T) {
 	for t0, want := range map[int]int{512: 448, 1024: 896, 9: 7, 8: 7, 2: 1, 1: 1} {
 		if got := DefaultPrefix(t0); got != want {
 			t.Errorf("%d positions: prefix %d, want %d", t0, got, want)
+		}
+	}
+}
+
+func TestRandomRowsRankEverything(t *testing.T) {
+	const n = 300
+	sums := func(l, h int) map[float64]bool {
+		rows := randomRows(l, h, n)
+		seen := map[float64]bool{}
+		for j := range n {
+			seen[fp16.ToFloat64(rows[j])+fp16.ToFloat64(rows[n+j])] = true
+		}
+		return seen
+	}
+	if got := sums(1, 0); len(got) < n-1 {
+		t.Errorf("%d different scores of %d positions", len(got), n)
+	}
+	if !reflect.DeepEqual(randomRows(1, 0, n), randomRows(1, 0, n)) || reflect.DeepEqual(randomRows(1, 0, n), randomRows(0, 1, n)) {
+		t.Error("the draw must depend on the layer and the head, and on nothing else")
+	}
+}
+
+func TestSharedSelectionIsOneForAllHeads(t *testing.T) {
+	tr, err := trace.Sample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	p, err := policy.Lookup("tova")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := emulator.Open(t.Context(), driver.URI{Scheme: "emu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	res, err := Run(t.Context(), dev, tr, p, Options{Prefix: 128})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l, heads := range res.Cache.Layers {
+		layer, _, err := tr.Layer(l, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, _, err := weights(t.Context(), tr, l, layer, queryHeads(tr, 0, true), 128, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(w) != tr.Hq*128 {
+			t.Fatalf("%d weights, want a row for each of %d query heads", len(w), tr.Hq)
+		}
+		for h := range heads {
+			if want := ranked(w, 128, res.Policy); !reflect.DeepEqual(heads[h].Positions, want) {
+				t.Errorf("layer %d head %d keeps %v, want %v", l, h, heads[h].Positions, want)
+			}
 		}
 	}
 }

@@ -73,7 +73,23 @@ type Policy struct {
 	TopKPercent   int `json:"topk_percent,omitempty"`
 
 	Observe int `json:"observe"` // how many of the last prefix queries feed the scores; ObserveAll is all
+
+	// Scorer says what ranks the positions; empty stands for Attention.
+	// Shared ranks them once for all heads of a layer, by the rows of all its
+	// query heads; otherwise each key-value head has its own group's.
+	Scorer Scorer `json:"scorer,omitempty"`
+	Shared bool   `json:"shared,omitempty"`
 }
+
+// Scorer is what ranks the positions.
+type Scorer string
+
+// The scorers. Random is a control: rows of weights drawn by a generator that
+// is seeded with the layer and the head alone.
+const (
+	Attention Scorer = "attention"
+	Random    Scorer = "random"
+)
 
 // Full keeps everything as it is: what flags start from without a policy.
 func Full() Policy {
@@ -112,6 +128,9 @@ func (p Policy) Validate() error {
 	}
 	if p.Scheme != Asym && p.Scheme != Sym {
 		return bad("scheme is %q, want %s or %s", p.Scheme, Asym, Sym)
+	}
+	if !slices.Contains([]Scorer{"", Attention, Random}, p.Scorer) {
+		return bad("scorer is %q, want %s or %s", p.Scorer, Attention, Random)
 	}
 	if !slices.Contains([]int{GroupRow, 16, 32, 64, 128}, p.Group) {
 		return bad("group is %d, want 16, 32, 64, 128 or the row", p.Group)
@@ -175,6 +194,9 @@ func (p Policy) Kept(n int) int {
 func (p Policy) NeedsScores(n int) bool {
 	return p.Evicts() && p.topK() > 0 && min(n, p.Sinks)+min(n, p.Recent) < n
 }
+
+// NeedsAttention reports whether the ranking takes attention weights.
+func (p Policy) NeedsAttention(n int) bool { return p.NeedsScores(n) && p.Scorer != Random }
 
 // KLayout is the engine's layout for keys; ok is false if they stay fp16.
 func (p Policy) KLayout() (l packet.Layout, ok bool) { return p.layout(p.KBits, p.KAxis) }

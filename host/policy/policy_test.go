@@ -82,7 +82,7 @@ func TestJoins(t *testing.T) {
 	for name, want := range map[string]error{
 		"h2o+streaming": ErrConflict, "kivi-2+kivi-4": ErrConflict, "h2o+h2o": ErrConflict,
 		"": ErrUnknown, "h2o+": ErrUnknown, "H2O": ErrUnknown, "kivi": ErrUnknown,
-		"tova": ErrEngineLacks, "snapkv+kivi-4": ErrEngineLacks,
+		"zipcache": ErrEngineLacks, "snapkv+kivi-4": ErrEngineLacks,
 	} {
 		if _, err := Lookup(name); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", name, err, want)

@@ -45,6 +45,8 @@ const (
 	h2oSource   = "Zhang et al., H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models, NeurIPS 2023"
 	sinksSource = "Xiao et al., Efficient Streaming Language Models with Attention Sinks, ICLR 2024"
 	kiviSource  = "Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024"
+	tovaSource  = "Oren et al., Transformers are Multi-State RNNs, EMNLP 2024"
+	ggmlSource  = "ggml, block_q8_0"
 	qserve      = "Lin et al., QServe: W4A8KV4 Quantization and System Co-design for Efficient LLM Serving, MLSys 2025"
 )
 
@@ -54,9 +56,13 @@ func Presets() []Preset {
 		{"full", Neutral, "every position, fp16", "control", Full()},
 		{"streaming", Selection, "first 4 positions + last 20 % of the prefix; no scores", sinksSource, streaming()},
 		{"h2o", Selection, "last 10 % of the prefix + the 10 % of the rest with the highest sum, over all past queries and the query heads of the group, of attention weights", h2oSource, h2o()},
+		{"tova", Selection, "the 20 % of the prefix with the highest attention weights of its last query, summed over all query heads of the layer: one set for all heads", tovaSource, tova()},
+		{"recent", Selection, "last 20 % of the prefix; no scores", "control", recent()},
+		{"random", Selection, "20 % of the prefix, drawn with a fixed seed per layer and head", "control", random()},
 		{"kivi-2", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 2 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(2)},
 		{"kivi-4", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 4 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(4)},
 		{"qserve-4", Quantization, "K and V per token over the whole row of a head, 4 bits asymmetric", qserve, qserve4()},
+		{"q8_0", Quantization, "K and V in blocks of 32 along the row, 8 bits symmetric; the bytes are ggml's block_q8_0, its scale rounded before it divides", ggmlSource, q80()},
 	}
 }
 
@@ -69,6 +75,31 @@ func streaming() Policy {
 func h2o() Policy {
 	p := Full()
 	p.Name, p.RecentPercent, p.TopKPercent, p.Observe = "h2o", 10, 10, ObserveAll
+	return p
+}
+
+func tova() Policy {
+	p := Full()
+	p.Name, p.TopKPercent, p.Observe, p.Shared = "tova", 20, 1, true
+	return p
+}
+
+func recent() Policy {
+	p := Full()
+	p.Name, p.RecentPercent, p.TopK = "recent", 20, new(int)
+	return p
+}
+
+func random() Policy {
+	p := Full()
+	p.Name, p.TopKPercent, p.Scorer = "random", 20, Random
+	return p
+}
+
+func q80() Policy {
+	p := Full()
+	p.Name = "q8_0"
+	p.KBits, p.VBits, p.KAxis, p.VAxis, p.Scheme, p.Group = 8, 8, Token, Token, Sym, 32
 	return p
 }
 
@@ -101,8 +132,8 @@ func Plans() []Planned {
 	)
 	return []Planned{
 		{"adakv", pooling + " and " + layerK}, {"gear", lowRank}, {"keydiff", host}, {"knorm", "a scorer of key norms"}, {"kvquant", nonUni},
-		{"mikv", tiers}, {"pyramidkv", pooling + " and " + layerK}, {"q4_0", ggml}, {"q4_1", ggml}, {"q8_0", ggml}, {"qaq", tiers},
-		{"quarot", rotate}, {"razorattention", layerK}, {"scissorhands", lambda}, {"snapkv", pooling}, {"tova", lambda}, {"turboquant", rotate},
+		{"mikv", tiers}, {"pyramidkv", pooling + " and " + layerK}, {"q4_0", ggml}, {"q4_1", ggml}, {"qaq", tiers},
+		{"quarot", rotate}, {"razorattention", layerK}, {"scissorhands", lambda}, {"snapkv", pooling}, {"turboquant", rotate},
 		{"zigzagkv", layerK}, {"zipcache", tiers},
 	}
 }
@@ -141,14 +172,14 @@ func Lookup(name string) (Policy, error) {
 	return joined, nil
 }
 
-// join puts the half that a preset sets into p.
+// join puts the half that a preset sets into p: q takes the selection of p.
 func join(p Policy, ps Preset) Policy {
 	q := ps.Policy
 	if ps.Kind == Selection {
-		p.Sinks, p.Recent, p.TopK, p.RecentPercent, p.TopKPercent, p.Observe = q.Sinks, q.Recent, q.TopK, q.RecentPercent, q.TopKPercent, q.Observe
-		return p
+		p, q = q, p
 	}
-	q.Sinks, q.Recent, q.TopK, q.RecentPercent, q.TopKPercent, q.Observe = p.Sinks, p.Recent, p.TopK, p.RecentPercent, p.TopKPercent, p.Observe
+	q.Sinks, q.Recent, q.TopK, q.RecentPercent, q.TopKPercent = p.Sinks, p.Recent, p.TopK, p.RecentPercent, p.TopKPercent
+	q.Observe, q.Scorer, q.Shared = p.Observe, p.Scorer, p.Shared
 	return q
 }
 
