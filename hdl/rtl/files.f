@@ -16,6 +16,13 @@ kv_dequant_issue.sv
 kv_dequant_unpack.sv
 kv_dequant_lane.sv
 kv_dequant.sv
+kv_select_lane.sv
+kv_select_score.sv
+kv_select_state.sv
+kv_select_radix.sv
+kv_select_emit.sv
+kv_select_pack.sv
+kv_select.sv
 kv_units.sv
 kv_core.sv
 kv_engine.sv
