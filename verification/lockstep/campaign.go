@@ -160,8 +160,9 @@ func (c Campaign) waveform(ctx context.Context, cfg Config, buildHash uint32, cy
 }
 
 // Build makes the programs of the sets, unless they are up to date. The sources
-// are those of the module that the working directory is in.
-func Build(ctx context.Context, sets []Set, dir string, trace bool) error {
+// are those of the module that the working directory is in, unless further
+// variables of make say otherwise.
+func Build(ctx context.Context, sets []Set, dir string, trace bool, variables ...string) error {
 	target := "rtl"
 	if trace {
 		target = "rtl-trace"
@@ -175,7 +176,8 @@ func Build(ctx context.Context, sets []Set, dir string, trace bool) error {
 		return err
 	}
 	for _, s := range sets {
-		cmd := exec.CommandContext(ctx, "make", append([]string{"-s", target, "RTL_OUT=" + abs}, rtl.MakeVariables(s.Params, s.Features)...)...)
+		args := append([]string{"-s", target, "RTL_OUT=" + abs}, rtl.MakeVariables(s.Params, s.Features)...)
+		cmd := exec.CommandContext(ctx, "make", append(args, variables...)...)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
