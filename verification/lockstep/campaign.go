@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func (c Campaign) Run(ctx context.Context) (*Summary, error) {
 	if c.Workers == 0 {
 		c.Workers = runtime.NumCPU()
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	runs, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	jobs := make(chan Config)
 	sum := &Summary{Cycles: map[string]int{}, Coverage: newCoverage()}
@@ -53,21 +54,27 @@ func (c Campaign) Run(ctx context.Context) (*Summary, error) {
 	for range c.Workers {
 		wg.Go(func() {
 			for cfg := range jobs {
-				r, err := c.one(ctx, cfg)
+				r, err := c.one(runs, cfg)
 				mu.Lock()
-				sum.add(cfg, r)
+				d := sum.add(cfg, r, c.All)
 				mu.Unlock()
+				if d != nil && !c.All {
+					cancel(errStop)
+				}
 				if err != nil {
 					cancel(err)
-				} else if r.Difference != nil && !c.All {
-					cancel(errStop)
+				} else if d != nil && c.Wave != "" {
+					if d.Waveform, err = c.waveform(ctx, cfg, d); err != nil {
+						d.Waveform = fmt.Sprint("none: ", err)
+					}
 				}
 			}
 		})
 	}
-	c.feed(ctx, jobs)
+	c.feed(runs, jobs)
 	wg.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, errStop) {
+	slices.SortFunc(sum.Differences, func(a, b *Difference) int { return a.Cycle - b.Cycle })
+	if err := context.Cause(runs); err != nil && !errors.Is(err, errStop) {
 		return sum, err
 	}
 	return sum, nil
@@ -75,16 +82,20 @@ func (c Campaign) Run(ctx context.Context) (*Summary, error) {
 
 var errStop = errors.New("a difference was found")
 
-func (s *Summary) add(cfg Config, r Result) {
+// add returns the run's difference if it is kept: only the first one is, unless all
+// are asked for.
+func (s *Summary) add(cfg Config, r Result, all bool) *Difference {
 	s.Cycles[cfg.Name()] += r.Cycles
 	s.Emulator += r.Emulator
 	s.RTL += r.RTL
 	if r.Coverage != nil {
 		s.Coverage.Add(r.Coverage)
 	}
-	if r.Difference != nil {
-		s.Differences = append(s.Differences, r.Difference)
+	if r.Difference == nil || len(s.Differences) > 0 && !all {
+		return nil
 	}
+	s.Differences = append(s.Differences, r.Difference)
+	return r.Difference
 }
 
 // feed gives out the runs, the sets in turn.
@@ -116,9 +127,6 @@ func (c Campaign) one(ctx context.Context, cfg Config) (Result, error) {
 	if err != nil && ctx.Err() != nil {
 		return r, nil // another run ended the campaign
 	}
-	if err == nil && r.Difference != nil && c.Wave != "" {
-		r.Difference.Waveform, err = c.waveform(ctx, cfg, p.Hello.BuildHash, r.Difference.Cycle)
-	}
 	return r, err
 }
 
@@ -132,7 +140,7 @@ const (
 
 // waveform replays a run on the traced build, which it makes if need be, and
 // returns the file.
-func (c Campaign) waveform(ctx context.Context, cfg Config, buildHash uint32, cycle int) (string, error) {
+func (c Campaign) waveform(ctx context.Context, cfg Config, d *Difference) (string, error) {
 	if err := Build(ctx, []Set{cfg.Set}, c.Build, true); err != nil {
 		return "", err
 	}
@@ -141,17 +149,18 @@ func (c Campaign) waveform(ctx context.Context, cfg Config, buildHash uint32, cy
 	}
 	file := filepath.Join(c.Wave, fmt.Sprintf("%s-seed-%d.fst", cfg.Name(), cfg.Seed))
 	p, err := simulation.Start(ctx, c.program(cfg.Set, "kv_rtl_trace"),
-		"--trace="+file, fmt.Sprintf("--trace-from=%d", max(0, cycle-waveBefore)), fmt.Sprintf("--seed=%d", 1+cfg.Seed%1000))
+		"--trace="+file, fmt.Sprintf("--trace-from=%d", max(0, d.Cycle-waveBefore)), fmt.Sprintf("--seed=%d", 1+cfg.Seed%1000))
 	if err != nil {
 		return "", err
 	}
 	defer p.Close()
-	e, err := newEmulation(cfg, buildHash)
+	e, err := newEmulation(cfg, d.BuildHash)
 	if err != nil {
 		return "", err
 	}
-	for at := 0; at < cycle+waveAfter; at += chunk {
-		e.run(min(chunk, cycle+waveAfter-at))
+	end := d.Cycle + waveAfter
+	for at := 0; at < end; at += chunk {
+		e.run(min(chunk, end-at))
 		if _, err := p.Replay(ctx, e.in); err != nil {
 			return "", err
 		}

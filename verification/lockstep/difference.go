@@ -10,12 +10,13 @@ import (
 
 // Difference is the first clock in which the two sides do not agree.
 type Difference struct {
-	Config   Config
-	Cycle    int
-	Fields   []Field
-	Window   []string // the cycles around it, one line each, of the emulator; of the RTL from Cycle on
-	UnderWay []string // the packets that the engine is busy with
-	Waveform string   // the RTL's; "" if none could be made
+	Config    Config
+	BuildHash uint32
+	Cycle     int
+	Fields    []Field
+	Window    []string // the cycles around it, one line each, of the emulator; of the RTL from Cycle on
+	UnderWay  []string // the packets that the engine is busy with
+	Waveform  string   // the RTL's; "" if none could be made
 }
 
 // Field is a pin or register that differs.
@@ -60,7 +61,7 @@ func explain(c Config, buildHash uint32, cycle int, got []byte) (*Difference, er
 	if err != nil {
 		return nil, err
 	}
-	d := &Difference{Config: c, Cycle: cycle}
+	d := &Difference{Config: c, BuildHash: buildHash, Cycle: cycle}
 	first := max(0, cycle-windowBefore)
 	e.skip(first)
 	for t := first; t <= cycle+windowAfter; t++ {
