@@ -12,6 +12,7 @@ type bank struct {
 	nonFinite bool
 	stats     []model.Stat
 	words     []uint64
+	table     []uint32 // of all channels, where tabled
 }
 
 // restoring is a packet in DEQUANTIZE's queue.
@@ -34,6 +35,7 @@ type dequantUnit struct {
 	headUnits  int
 	prefix     int    // beats of scales and minima of a per-channel group
 	groupCodes uint64 // code beats of a per-channel group
+	tabled     bool   // groups are so large that a table of all codes pays
 
 	// Loading.
 	fifo     int    // code beats in the FIFO
@@ -52,6 +54,7 @@ type dequantUnit struct {
 	rowAt   int    // item of the row
 	issuing int    // bank
 	stat    model.Stat
+	table   []uint32
 	bad     bool // the group's scale or minimum is non-finite
 	banks   [2]bank
 	bits    codeBits
@@ -86,6 +89,7 @@ func (u *dequantUnit) start(c *command) {
 	u.perChannel, u.prefix = c.perChannel, c.prefixBeats
 	u.rowBeats = c.dims / u.lanes
 	u.groupBeats, u.headUnits = c.group/u.lanes, 0
+	u.tabled = c.bits <= 5 && c.group >= 2<<c.bits
 	switch {
 	case c.perChannel:
 		u.groupBeats = c.group * u.rowBeats
@@ -156,6 +160,12 @@ func (e *Engine) feedScales(data *Beat) {
 		model.LoadMinima(stats, b.words)
 	}
 	b.complete = u.prefixAt == u.prefix
+	if b.complete && u.tabled {
+		b.table = b.table[:0]
+		for _, s := range b.stats[:u.rowBeats*u.lanes] {
+			b.table = u.coder.AppendTable(b.table, s)
+		}
+	}
 }
 
 // stepDequant is one enabled cycle of issue and refill; waiting is the payload
@@ -208,17 +218,7 @@ func (e *Engine) issue(last bool) {
 		}
 	}
 	en := e.payload.schedule(e.now+regmap.LatDequantPipe, 2*u.lanes, 0)
-	var src [4]uint64
-	u.bits.take(&src, u.lanes*int(u.coder.Bits))
-	bad, sat := u.bad, 0
-	if u.perChannel {
-		b := &u.banks[u.issuing]
-		bad = b.nonFinite
-		at := u.rowAt * u.lanes
-		sat = u.coder.RestoreChannel((*[4]uint64)(&en.data), &src, b.stats[at:at+u.lanes])
-	} else {
-		sat = u.coder.RestoreToken((*[4]uint64)(&en.data), &src, u.lanes, u.stat)
-	}
+	sat, bad := u.restore((*[4]uint64)(&en.data))
 	en.sat = uint8(sat)
 	en.flags = itemFlags(last, bad, sat > 0)
 	if u.rowAt++; u.rowAt == u.rowBeats {
@@ -236,6 +236,25 @@ func (e *Engine) issue(last bool) {
 	e.regs.counters[cntTokens] += uint32(v.tokens)
 }
 
+// restore takes the codes of an item from the bit buffer. It counts the clamped
+// elements and reports whether scale or minimum were non-finite.
+func (u *dequantUnit) restore(dst *[4]uint64) (saturated int, bad bool) {
+	var src [4]uint64
+	u.bits.take(&src, u.lanes*int(u.coder.Bits))
+	if !u.perChannel {
+		if u.tabled {
+			return u.coder.LookUp(dst, &src, u.lanes, u.table, 0), u.bad
+		}
+		return u.coder.RestoreToken(dst, &src, u.lanes, u.stat), u.bad
+	}
+	b, at := &u.banks[u.issuing], u.rowAt*u.lanes
+	if u.tabled {
+		codes := 1 << u.coder.Bits
+		return u.coder.LookUp(dst, &src, u.lanes, b.table[at*codes:], codes), b.nonFinite
+	}
+	return u.coder.RestoreChannel(dst, &src, b.stats[at:at+u.lanes]), b.nonFinite
+}
+
 // readStat takes scale and minimum of a per-token group from the bit buffer.
 func (e *Engine) readStat() {
 	u := &e.dequant
@@ -249,6 +268,9 @@ func (e *Engine) readStat() {
 	}
 	stat, bad := model.ReadStat(uint16(w[0]), minimum)
 	u.stat, u.bad = stat, bad > 0
+	if u.tabled {
+		u.table = u.coder.AppendTable(u.table[:0], stat)
+	}
 	e.nonFin += uint32(bad)
 }
 

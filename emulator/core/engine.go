@@ -57,10 +57,9 @@ type Engine struct {
 	p         regmap.Params
 	features  uint32
 	buildHash uint32
-	hb        int  // beats of a header or trailer
-	beatBytes int  // bytes of a beat
-	depth     int  // of the payload FIFO
-	beatMask  Beat // the bits of a beat that exist
+	hb        int // beats of a header or trailer
+	beatBytes int // bytes of a beat
+	depth     int // of the payload FIFO
 
 	// The shell: runs every clock cycle.
 	iskid, oskid skid
@@ -101,9 +100,6 @@ func New(p regmap.Params, features, buildHash uint32) (*Engine, error) {
 		return nil, fmt.Errorf("%w: features=%#x, want a mask within %#x", regmap.ErrParams, features, all)
 	}
 	e := &Engine{p: p, features: features, buildHash: buildHash, hb: p.HeaderBeats(), beatBytes: p.BeatBytes(), depth: p.PayloadDepth()}
-	for i := range 16 * p.Lanes {
-		e.beatMask[i/64] |= 1 << (i % 64)
-	}
 	e.quant.init(p)
 	e.dequant.init(p)
 	e.sel.init(p)

@@ -96,9 +96,16 @@ func (e *Engine) Step(in *Inputs) {
 
 func (e *Engine) takeBeat(in *Inputs) {
 	q := &e.iskid.q[e.iskid.n&1]
-	q.data, q.last = in.SData, in.SLast
-	for i := range q.data {
-		q.data[i] &= e.beatMask[i]
+	q.last = in.SLast
+	switch e.p.Lanes { // the words beyond the beat are never written and stay 0
+	case 2:
+		q.data[0] = in.SData[0] & 0xffffffff
+	case 4:
+		q.data[0] = in.SData[0]
+	case 8:
+		q.data[0], q.data[1] = in.SData[0], in.SData[1]
+	default:
+		q.data = in.SData
 	}
 	e.iskid.n++
 }

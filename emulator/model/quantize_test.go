@@ -201,6 +201,17 @@ func TestRestore(t *testing.T) {
 			}
 			one, _ := ReadStat(stored[0], stored[n]*uint16(1-s))
 			satChannel, satToken := c.RestoreChannel(&channel, &src, stats), c.RestoreToken(&token, &src, n, one)
+			var tables []uint32
+			for _, st := range stats {
+				tables = c.AppendTable(tables, st)
+			}
+			var looked [4]uint64
+			if sat := c.LookUp(&looked, &src, n, tables, 1<<c.Bits); sat != satChannel || looked != channel {
+				t.Fatalf("from tables: %#x, %d clamped; want %#x, %d", looked, sat, channel, satChannel)
+			}
+			if sat := c.LookUp(&looked, &src, n, c.AppendTable(nil, one), 0); sat != satToken || looked != token {
+				t.Fatalf("from one table: %#x, %d clamped; want %#x, %d", looked, sat, token, satToken)
+			}
 			for i, q := range codes {
 				for _, v := range []struct {
 					got        uint64

@@ -49,16 +49,16 @@ func LoadMinima(stats []Stat, x []uint64) {
 // of src into dst, four a word, and counts the clamped ones. n is 2, 4, 8 or 16.
 func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) {
 	*dst = [4]uint64{}
-	drop := 64 - c.Bits
-	flip := c.flip()
-	pos := uint(0)
-	sat := uint64(0)
+	mask, flip := uint64(1)<<c.Bits-1, c.flip()
+	var sat, codes uint64
 	for i := range n {
-		code := int64(bitsAt(src, pos)<<(drop&63)>>(drop&63)^flip) - int64(flip)
-		h, over := round(s.Min + code*s.Scale)
+		if i&3 == 0 {
+			codes = bitsAt(src, uint(i)*c.Bits)
+		}
+		h, over := round(s.Min + (int64(codes&mask^flip)-int64(flip))*s.Scale)
 		sat += over
 		dst[i>>2&3] |= h << (i & 3 * 16)
-		pos += c.Bits
+		codes >>= c.Bits & 63
 	}
 	return int(sat)
 }
@@ -66,17 +66,49 @@ func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) 
 // RestoreChannel is RestoreToken with a stat for each element.
 func (c Coder) RestoreChannel(dst, src *[4]uint64, stats []Stat) (saturated int) {
 	*dst = [4]uint64{}
-	drop := 64 - c.Bits
-	flip := c.flip()
-	pos := uint(0)
-	sat := uint64(0)
+	mask, flip := uint64(1)<<c.Bits-1, c.flip()
+	var sat, codes uint64
 	for i := range stats {
+		if i&3 == 0 {
+			codes = bitsAt(src, uint(i)*c.Bits)
+		}
 		s := &stats[i]
-		code := int64(bitsAt(src, pos)<<(drop&63)>>(drop&63)^flip) - int64(flip)
-		h, over := round(s.Min + code*s.Scale)
+		h, over := round(s.Min + (int64(codes&mask^flip)-int64(flip))*s.Scale)
 		sat += over
 		dst[i>>2&3] |= h << (i & 3 * 16)
-		pos += c.Bits
+		codes >>= c.Bits & 63
+	}
+	return int(sat)
+}
+
+// AppendTable appends what each code of a group restores to, 2^Bits entries:
+// worth while where a group has more elements than there are codes. Bit 16 of
+// an entry says that it was clamped.
+func (c Coder) AppendTable(table []uint32, s Stat) []uint32 {
+	flip := c.flip()
+	for code := range uint64(1) << c.Bits {
+		h, over := round(s.Min + (int64(code^flip)-int64(flip))*s.Scale)
+		table = append(table, uint32(h|over<<16))
+	}
+	return table
+}
+
+// LookUp restores as RestoreToken and RestoreChannel do, from tables that stand
+// stride entries apart: 0 for one table for all elements.
+func (c Coder) LookUp(dst, src *[4]uint64, n int, table []uint32, stride int) (saturated int) {
+	*dst = [4]uint64{}
+	mask := uint64(1)<<c.Bits - 1
+	var codes, sat uint64
+	base := uint64(0)
+	for i := range n {
+		if i&3 == 0 {
+			codes = bitsAt(src, uint(i)*c.Bits)
+		}
+		v := uint64(table[base+codes&mask])
+		sat += v >> 16
+		dst[i>>2&3] |= v & 0xffff << (i & 3 * 16)
+		codes >>= c.Bits & 63
+		base += uint64(stride)
 	}
 	return int(sat)
 }
@@ -89,7 +121,7 @@ func (c Coder) flip() uint64 {
 	return 0
 }
 
-// bitsAt gives at least 8 bits from position pos below 248.
+// bitsAt gives 64 bits from position pos on.
 func bitsAt(src *[4]uint64, pos uint) uint64 {
 	w, off := pos>>6&3, pos&63
 	return src[w]>>off | src[(w+1)&3]<<1<<(63-off)

@@ -9,22 +9,51 @@ const MaxScore = 1<<regmap.ScoreBits - 1
 // how many of them count. It counts the non-finite or negative weights and the
 // sums that were clamped.
 func Accumulate(scores []uint64, x []uint64) (nonFinite, saturated int) {
-	for i := range scores {
-		h := uint16(x[i>>2] >> (i & 3 * 16))
-		if h >= infinity { // also all with a sign
-			var bad bool
-			if h, bad = weight(h); bad {
-				nonFinite++
-			}
+	i := 0
+	for ; len(scores) >= 4; scores = scores[4:] {
+		w, s := x[i], scores[:4:4]
+		i++
+		if (w|(w&exponents+carries))&signs != 0 { // an exponent of all ones, or a sign
+			bad, sat := accumulateSlow(s, w)
+			nonFinite, saturated = nonFinite+bad, saturated+sat
+			continue
 		}
-		sum := scores[i] + uint64(magnitude(h))
-		if sum > MaxScore {
-			sum = MaxScore
-			saturated++
+		s[0] += uint64(magnitude(uint16(w)))
+		s[1] += uint64(magnitude(uint16(w >> 16)))
+		s[2] += uint64(magnitude(uint16(w >> 32)))
+		s[3] += uint64(magnitude(uint16(w >> 48)))
+		if s[0]|s[1]|s[2]|s[3] > MaxScore {
+			saturated += clamp(s)
 		}
-		scores[i] = sum
+	}
+	if len(scores) > 0 {
+		bad, sat := accumulateSlow(scores, x[i])
+		nonFinite, saturated = nonFinite+bad, saturated+sat
 	}
 	return nonFinite, saturated
+}
+
+// accumulateSlow adds up to four weights of any kind.
+func accumulateSlow(scores []uint64, w uint64) (nonFinite, saturated int) {
+	for i := range scores {
+		h, bad := weight(uint16(w >> (16 * i)))
+		if bad {
+			nonFinite++
+		}
+		scores[i] += uint64(magnitude(h))
+	}
+	return nonFinite, clamp(scores)
+}
+
+// clamp saturates scores and counts those that it changed.
+func clamp(scores []uint64) (n int) {
+	for i, v := range scores {
+		if v > MaxScore {
+			scores[i] = MaxScore
+			n++
+		}
+	}
+	return n
 }
 
 // weight cleans an attention weight: negative ones are 0 and reported, -0 is 0.
