@@ -15,7 +15,7 @@ SEED   ?= 1
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace lint generate test lockstep mutants-smoke bench clean
+.PHONY: help rtl rtl-trace rtl-sets lint generate test lockstep mutants-smoke bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKEN
 rtl-trace: ## the same with waveforms
 	@scripts/build-rtl.sh trace
 
+rtl-sets: ## the engines that the lockstep compares
+	@$(GO) run ./verification/lockstep/cmd/lockstep -cycles 0 >/dev/null
+
 lint: ## Verilator warnings for every lane count, gofmt, go vet
 	@scripts/lint-rtl.sh
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
@@ -34,7 +37,7 @@ lint: ## Verilator warnings for every lane count, gofmt, go vet
 generate: ## everything that is generated from the specification table
 	$(GO) generate ./...
 
-test: rtl ## builds the engine and runs all tests, the short lockstep among them
+test: rtl-sets ## builds the engines and runs all tests, the short lockstep among them
 	$(GO) vet ./...
 	$(GO) test ./...
 
