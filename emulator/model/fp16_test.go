@@ -49,7 +49,8 @@ func TestCleanWord(t *testing.T) {
 	}
 }
 
-// Round at every binary16 number, at every middle of two and one unit beside.
+// Round at binary16 numbers, at the middle of two and one unit beside: at all
+// small ones and all ends of binades, and at many others.
 func TestRound(t *testing.T) {
 	check := func(v int64) {
 		for _, v := range []int64{v, -v} {
@@ -62,6 +63,9 @@ func TestRound(t *testing.T) {
 	}
 	for h := uint16(0); h < maxFinite; h++ {
 		a, b := Units(h), Units(h+1)
+		if h > 4096 && h%8 != 0 && h%1024 < 1020 {
+			continue
+		}
 		for d := int64(-1); d <= 1; d++ {
 			check(a + d)
 			check((a+b)/2 + d)
@@ -74,11 +78,11 @@ func TestRound(t *testing.T) {
 	}
 }
 
-// Scales: every divisor of the contract, at numerators around each result's
-// ends.
+// Scales: every divisor of the contract, at numerators around the ends of many
+// results.
 func TestRoundRatio(t *testing.T) {
-	for _, den := range []uint64{1, 3, 7, 15, 31, 63, 127, 255} {
-		for h := uint16(0); h < maxFinite; h++ {
+	for i, den := range []uint64{1, 3, 7, 15, 31, 63, 127, 255} {
+		for h := uint16(i); h < maxFinite; h += 11 {
 			middle := uint64(Units(h)+Units(h+1)) * den / 2
 			for d := range uint64(4) {
 				num := middle + 2 - d
