@@ -8,7 +8,10 @@
 // arithmetic here is exact in 64 bits and rounds only where the contract says.
 package model
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 const (
 	infinity  = 0x7c00
@@ -73,18 +76,17 @@ func Round(v int64) (uint16, bool) {
 	return uint16(h), over != 0
 }
 
-// round is Round without branches; over is 1 for saturation.
+// round is Round; over is 1 for saturation. A float64 holds v exactly, and its
+// bits are those of a binary16 with 42 more of fraction and another bias.
 func round(v int64) (h, over uint64) {
-	s := v >> 63
-	a := uint64((v ^ s) - s)
-	e := uint(bits.Len64(a|1<<10)-11) & 63 // neighbours are 2^e units apart
-	steps := a >> e
-	twice := a << 1 & (2<<e - 1) // what steps leaves, doubled: beyond 2^e, or there and steps odd, is up
-	up := (1<<e - twice - steps&1) >> 63
-	h = uint64(e)<<10 + steps + up // a carry into 2048 steps is the next exponent
+	s := uint64(v >> 63)
+	h = (uint64(v) ^ s) - s
+	if h >= 1<<11 {
+		b := math.Float64bits(float64(int64(h)))
+		h = (b+(1<<41-1)+b>>42&1)>>42 - (1023+9)<<10 // a carry out of the fraction is the next exponent
+	}
 	over = (maxFinite - h) >> 63
-	h = min(h, maxFinite)
-	return h | uint64(s)&0x8000, over
+	return min(h, maxFinite) | s&0x8000, over
 }
 
 // roundRatio is RN16 of num/den units for 0 <= num < 2^50 and 0 < den < 2^10.

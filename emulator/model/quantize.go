@@ -95,14 +95,13 @@ func (c Coder) stats(x extent) (scale, minimum uint16, v divisor) {
 // QuantizeToken codes one per-token group of cleaned elements, four a word,
 // and appends scale, minimum and codes to w.
 func (c Coder) QuantizeToken(x []uint64, w *Bits) {
-	ext := noExtent
+	low, high := noExtent.low, noExtent.high
 	for _, e := range x {
-		ext.add(uint16(e))
-		ext.add(uint16(e >> 16))
-		ext.add(uint16(e >> 32))
-		ext.add(uint16(e >> 48))
+		k0, k1, k2, k3 := key(uint16(e)), key(uint16(e>>16)), key(uint16(e>>32)), key(uint16(e>>48))
+		low = min(low, k0, k1, k2, k3)
+		high = max(high, k0, k1, k2, k3)
 	}
-	scale, minimum, v := c.stats(ext)
+	scale, minimum, v := c.stats(extent{low, high})
 	if c.Symmetric {
 		w.Put(uint64(scale), 16)
 	} else {

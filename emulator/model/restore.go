@@ -48,37 +48,53 @@ func LoadMinima(stats []Stat, x []uint64) {
 // RestoreToken restores n elements of one group from the codes at the low end
 // of src into dst, four a word, and counts the clamped ones. n is 2, 4, 8 or 16.
 func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) {
+	if n == 2 {
+		return c.restorePair(dst, src[0], s, s)
+	}
+	var sat uint64
 	*dst = [4]uint64{}
-	mask, flip := uint64(1)<<c.Bits-1, c.flip()
-	var sat, codes uint64
-	for i := range n {
-		if i&3 == 0 {
-			codes = bitsAt(src, uint(i)*c.Bits)
-		}
-		h, over := round(s.Min + (int64(codes&mask^flip)-int64(flip))*s.Scale)
-		sat += over
-		dst[i>>2&3] |= h << (i & 3 * 16)
-		codes >>= c.Bits & 63
+	b, mask, flip := c.Bits&15, uint64(1)<<c.Bits-1, c.flip()
+	base := s.Min - int64(flip)*s.Scale
+	for i := range n / 4 {
+		q := bitsAt(src, 4*uint(i)*b)
+		h0, over0 := round(base + int64(q&mask^flip)*s.Scale)
+		h1, over1 := round(base + int64(q>>b&mask^flip)*s.Scale)
+		h2, over2 := round(base + int64(q>>(2*b)&mask^flip)*s.Scale)
+		h3, over3 := round(base + int64(q>>(3*b)&mask^flip)*s.Scale)
+		sat += over0 + over1 + over2 + over3
+		dst[i&3] = h0 | h1<<16 | h2<<32 | h3<<48
 	}
 	return int(sat)
 }
 
 // RestoreChannel is RestoreToken with a stat for each element.
 func (c Coder) RestoreChannel(dst, src *[4]uint64, stats []Stat) (saturated int) {
+	if len(stats) == 2 {
+		return c.restorePair(dst, src[0], stats[0], stats[1])
+	}
+	var sat uint64
 	*dst = [4]uint64{}
-	mask, flip := uint64(1)<<c.Bits-1, c.flip()
-	var sat, codes uint64
-	for i := range stats {
-		if i&3 == 0 {
-			codes = bitsAt(src, uint(i)*c.Bits)
-		}
-		s := &stats[i]
-		h, over := round(s.Min + (int64(codes&mask^flip)-int64(flip))*s.Scale)
-		sat += over
-		dst[i>>2&3] |= h << (i & 3 * 16)
-		codes >>= c.Bits & 63
+	b, mask, flip := c.Bits&15, uint64(1)<<c.Bits-1, c.flip()
+	off := int64(flip)
+	for i := range len(stats) / 4 {
+		q, s := bitsAt(src, 4*uint(i)*b), stats[4*i:4*i+4:4*i+4]
+		h0, over0 := round(s[0].Min + (int64(q&mask^flip)-off)*s[0].Scale)
+		h1, over1 := round(s[1].Min + (int64(q>>b&mask^flip)-off)*s[1].Scale)
+		h2, over2 := round(s[2].Min + (int64(q>>(2*b)&mask^flip)-off)*s[2].Scale)
+		h3, over3 := round(s[3].Min + (int64(q>>(3*b)&mask^flip)-off)*s[3].Scale)
+		sat += over0 + over1 + over2 + over3
+		dst[i&3] = h0 | h1<<16 | h2<<32 | h3<<48
 	}
 	return int(sat)
+}
+
+// restorePair restores two elements.
+func (c Coder) restorePair(dst *[4]uint64, q uint64, s0, s1 Stat) (saturated int) {
+	mask, flip := uint64(1)<<c.Bits-1, c.flip()
+	h0, over0 := round(s0.Min + (int64(q&mask^flip)-int64(flip))*s0.Scale)
+	h1, over1 := round(s1.Min + (int64(q>>c.Bits&mask^flip)-int64(flip))*s1.Scale)
+	*dst = [4]uint64{h0 | h1<<16}
+	return int(over0 + over1)
 }
 
 // AppendTable appends what each code of a group restores to, 2^Bits entries:
@@ -97,18 +113,21 @@ func (c Coder) AppendTable(table []uint32, s Stat) []uint32 {
 // stride entries apart: 0 for one table for all elements.
 func (c Coder) LookUp(dst, src *[4]uint64, n int, table []uint32, stride int) (saturated int) {
 	*dst = [4]uint64{}
-	mask := uint64(1)<<c.Bits - 1
-	var codes, sat uint64
-	base := uint64(0)
-	for i := range n {
-		if i&3 == 0 {
-			codes = bitsAt(src, uint(i)*c.Bits)
-		}
-		v := uint64(table[base+codes&mask])
-		sat += v >> 16
-		dst[i>>2&3] |= v & 0xffff << (i & 3 * 16)
-		codes >>= c.Bits & 63
-		base += uint64(stride)
+	b, mask := c.Bits&15, uint64(1)<<c.Bits-1
+	if n == 2 {
+		v0, v1 := uint64(table[src[0]&mask]), uint64(table[uint64(stride)+src[0]>>b&mask])
+		dst[0] = v0&0xffff | v1&0xffff<<16
+		return int(v0>>16 + v1>>16)
+	}
+	var sat uint64
+	for i := range n / 4 {
+		q, at := bitsAt(src, 4*uint(i)*b), uint64(4*i*stride)
+		v0 := uint64(table[at+q&mask])
+		v1 := uint64(table[at+uint64(stride)+q>>b&mask])
+		v2 := uint64(table[at+uint64(2*stride)+q>>(2*b)&mask])
+		v3 := uint64(table[at+uint64(3*stride)+q>>(3*b)&mask])
+		sat += v0>>16 + v1>>16 + v2>>16 + v3>>16
+		dst[i&3] = v0&0xffff | v1&0xffff<<16 | v2&0xffff<<32 | v3<<48
 	}
 	return int(sat)
 }
