@@ -39,7 +39,6 @@ type dequantUnit struct {
 
 	// Loading.
 	fifo     int    // code beats in the FIFO
-	loaded   uint64 // code beats taken since core reset
 	prefixAt int    // scale and minimum beats of the group taken
 	codesAt  uint64 // code beats of the group taken
 	loading  int    // bank
@@ -74,7 +73,7 @@ func (u *dequantUnit) init(p regmap.Params) {
 }
 
 func (u *dequantUnit) reset() {
-	u.fifo, u.loaded, u.prefixAt, u.codesAt, u.loading = 0, 0, 0, 0, 0
+	u.fifo, u.prefixAt, u.codesAt, u.loading = 0, 0, 0, 0
 	u.queued, u.marked, u.moved, u.fill = 0, 0, 0, 0
 	u.item, u.rowAt, u.issuing = 0, 0, 0
 	for i := range u.banks {
@@ -123,7 +122,6 @@ func (e *Engine) feedDequant(data *Beat) {
 		return
 	}
 	u.fifo++
-	u.loaded++
 	u.bits.put(data, 16*u.lanes)
 	if u.perChannel {
 		u.codesAt++

@@ -29,7 +29,7 @@ type quantUnit struct {
 
 func (u *quantUnit) init(p regmap.Params) {
 	u.lanes = p.Lanes
-	u.words = make([]uint64, max(128*p.MaxDim, p.MaxDim)/4)
+	u.words = make([]uint64, min(128, p.TileTokens)*p.MaxDim/4)
 	u.columns = model.NewColumns(p.MaxDim)
 	u.statWords = make([]uint64, p.MaxDim/2)
 }
