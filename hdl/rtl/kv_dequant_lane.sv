@@ -24,24 +24,28 @@ module kv_dequant_lane (
     output logic        sat_o
 );
 
-  // Exponents count from the unit of the subnormals, 2^-24, and are kept biased:
-  // xp = 8 + exponent of P's unit, 1 to 37; xm = 8 + exponent of M's unit, 0 to 29.
+  // An exponent field, 1 for subnormals too; then the unit of P's 19 bits is 2^(xp - 33)
+  // and that of M's 2^(xm - 33), with xp = 2 to 38, xm = 1 to 30.
+  logic [4:0] scale_exp, min_exp;
+
+  assign scale_exp = {scale_i[14:11], scale_i[10] | (scale_i[14:10] == '0)};
+  assign min_exp   = {min_i[14:11], min_i[10] | (min_i[14:10] == '0)};
 
   // Stage 1: leading zeros of the code. A zero code gets the lowest exponent.
-  logic [2:0] zeros;
-  logic       p_neg1_q, m_neg1_q;
-  logic [7:0] code1_q;
+  logic [ 2:0] zeros;
+  logic        p_neg1_q, m_neg1_q;
+  logic [ 7:0] code1_q;
   logic [10:0] scale1_q, min1_q;
-  logic [5:0] xp1_q;
-  logic [4:0] xm1_q;
+  logic [ 5:0] xp1_q;
+  logic [ 4:0] xm1_q;
+  logic [ 6:0] xp_sum;
 
   always_comb begin
     zeros = 3'd7;
     for (int i = 0; i < 8; i++) if (mag_i[i]) zeros = 3'(7 - i);
   end
 
-  logic [4:0] scale_exp;
-  assign scale_exp = mag_i == '0 || scale_i[14:10] == '0 ? 5'd0 : scale_i[14:10] - 5'd1;
+  assign xp_sum = {1'b0, mag_i == '0 ? 5'd1 : scale_exp, 1'b1} + {3'd0, ~zeros, 1'b1};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -50,8 +54,8 @@ module kv_dequant_lane (
       code1_q  <= mag_i << zeros;
       scale1_q <= {scale_i[14:10] != '0, scale_i[9:0]};
       min1_q   <= {min_i[14:10] != '0, min_i[9:0]};
-      xp1_q    <= 6'(scale_exp) + {3'd1, ~zeros} - 6'd7;
-      xm1_q    <= min_i[14:10] == '0 ? 5'd0 : min_i[14:10] - 5'd1;
+      xp1_q    <= xp_sum[6:1];
+      xm1_q    <= min_exp;
     end
   end
 
@@ -75,28 +79,30 @@ module kv_dequant_lane (
     end
   end
 
-  // Stage 3: order by exponent.
-  logic        m_big, big_neg3_q, sub3_q;
-  logic [18:0] big3_q, small3_q;
+  // Stage 3: order by exponent. If M's is greater, P is shifted by one here and by the
+  // complement of the difference in the next stage. From 32 on 31 is as good.
+  logic        m_big, big_neg3_q, sub3_q, far;
+  logic [18:0] big3_q;
+  logic [19:0] small3_q;
   logic [ 5:0] x3_q;
-  logic [ 5:0] gap;
   logic [ 4:0] gap3_q;
 
   assign m_big = diff2_q[6];
-  assign gap   = m_big ? -diff2_q[5:0] : diff2_q[5:0];
+  assign far   = diff2_q[5] ^ m_big;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       big_neg3_q <= m_big ? m_neg2_q : p_neg2_q;
       sub3_q     <= m_neg2_q ^ p_neg2_q;
       big3_q     <= m_big ? {min2_q, 8'd0} : product2_q;
-      small3_q   <= m_big ? product2_q : {min2_q, 8'd0};
+      small3_q   <= m_big ? {1'b0, product2_q} : {min2_q, 9'd0};
       x3_q       <= m_big ? {1'b0, xm2_q} : xp2_q;
-      gap3_q     <= gap[5] ? 5'd31 : gap[4:0];
+      gap3_q     <= (diff2_q[4:0] ^ {5{m_big}}) | {5{far}};
     end
   end
 
-  // Stage 4: align the smaller one: guard bit and sticky bit below the unit.
+  // Stage 4: align the smaller one, guard bit and sticky bit below the unit; complement
+  // it if it is to be subtracted.
   logic        big_neg4_q, sub4_q;
   logic [18:0] big4_q;
   logic [20:0] small4_q;
@@ -105,7 +111,7 @@ module kv_dequant_lane (
   logic        sticky;
 
   always_comb begin
-    aligned = {small3_q, 1'b0};
+    aligned = small3_q;
     sticky  = 1'b0;
     for (int k = 4; k >= 0; k--) begin
       if (gap3_q[k]) begin
@@ -120,29 +126,32 @@ module kv_dequant_lane (
       big_neg4_q <= big_neg3_q;
       sub4_q     <= sub3_q;
       big4_q     <= big3_q;
-      small4_q   <= {aligned, sticky};
+      small4_q   <= {aligned, sticky} ^ {21{sub3_q}};
       x4_q       <= x3_q;
     end
   end
 
-  // Stage 5: add or subtract; the top bit is the sign of a difference.
+  // Stage 5: add or subtract; the top bit of a difference is its sign.
   logic        big_neg5_q, sub5_q;
+  logic [22:0] sum;
   logic [21:0] sum5_q;
   logic [ 5:0] x5_q;
+
+  assign sum = {1'b0, big4_q, 2'b00, 1'b1} + {sub4_q, small4_q, sub4_q};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       big_neg5_q <= big_neg4_q;
       sub5_q     <= sub4_q;
-      sum5_q     <= {1'b0, big4_q, 2'b00} + ({1'b0, small4_q} ^ {22{sub4_q}}) + 22'(sub4_q);
+      sum5_q     <= sum[22:1];
       x5_q       <= x4_q;
     end
   end
 
-  // Stage 6: magnitude; `limit` marks the bit at which normalizing must stop, so that
-  // the unit of the result is not below that of the subnormals.
+  // Stage 6: magnitude. It may be shifted left by x6_q at the most: then its top 11 bits
+  // count units of the subnormals.
   logic        flip, neg6_q;
-  logic [21:0] mag6_q, limit6_q;
+  logic [21:0] mag6_q;
   logic [ 5:0] x6_q;
 
   assign flip = sub5_q & sum5_q[21];
@@ -151,65 +160,80 @@ module kv_dequant_lane (
     if (en_i) begin
       neg6_q <= big_neg5_q ^ flip;
       mag6_q <= (sum5_q ^ {22{flip}}) + 22'(flip);
-      for (int i = 0; i < 22; i++) limit6_q[i] <= x5_q == 6'(20 - i);
-      x6_q <= x5_q + 6'd1;
+      x6_q   <= x5_q;
     end
   end
 
-  // Stage 7: how far to shift, and the exponent field less the hidden one.
-  logic [21:0] marked;
-  logic [ 4:0] shift, shift7_q;
-  logic [ 5:0] exp7_q;
+  // Stage 7: normalize by 16 or 8.
+  logic by16, by8, low6, neg7_q, zero7_q;
   logic [21:0] mag7_q;
-  logic        neg7_q;
+  logic [5:0] x7_q;
 
-  assign marked = mag6_q | limit6_q;
+  assign by16 = mag6_q[21:6] == '0 && x6_q[5:4] != '0;
+  assign by8  = !by16 && mag6_q[21:14] == '0 && x6_q[5:3] != '0;
+  assign low6 = mag6_q[5:0] != '0;
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      neg7_q  <= neg6_q;
+      zero7_q <= mag6_q[21:6] == '0 && !low6;
+      mag7_q  <= by16 ? {mag6_q[5:0], 16'd0} : by8 ? {mag6_q[13:0], 8'd0} : mag6_q;
+      x7_q    <= by16 ? x6_q - 6'd16 : by8 ? x6_q - 6'd8 : x6_q;
+    end
+  end
+
+  // Stage 8: normalize by 0 to 7, as far as the exponent reaches (unless all is 0); 11
+  // bits of significand, what decides the rounding below them, the exponent field less
+  // the hidden one.
+  logic [7:0] marked, below_or;
+  logic [2:0] shift;
+  logic [11:0] normal;
+  logic neg8_q, zero8_q, half8_q, below8_q;
+  logic [10:0] sig8_q;
+  logic [5:0] exp8_q;
 
   always_comb begin
-    shift = 5'd21;
-    for (int i = 0; i < 22; i++) if (marked[i]) shift = 5'(21 - i);
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      neg7_q   <= neg6_q;
-      mag7_q   <= mag6_q;
-      shift7_q <= shift;
-      exp7_q   <= x6_q - 6'(shift);
+    for (int i = 0; i < 8; i++) marked[i] = mag7_q[21-i] || x7_q == 6'(i);
+    shift = 3'd7;
+    for (int i = 7; i >= 0; i--) if (marked[i]) shift = 3'(i);
+    // below_or[s]: what lies below the half if shifted by s.
+    for (int s = 0; s < 8; s++) begin
+      below_or[s] = 1'b0;
+      for (int i = 0; i < 10; i++) if (i <= 9 - s) below_or[s] = below_or[s] | mag7_q[i];
     end
   end
 
-  // Stage 8: normalize; 11 bits of significand, what decides the rounding below it.
-  logic [21:0] normal;
-  logic        zero8_q, neg8_q, up8_q;
-  logic [10:0] sig8_q;
-  logic [ 5:0] exp8_q;
-
-  assign normal = mag7_q << shift7_q;
+  assign normal = 12'(({mag7_q[21:3]} << shift) >> 7);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      zero8_q <= mag7_q == '0;
-      neg8_q  <= neg7_q;
-      exp8_q  <= exp7_q;
-      sig8_q  <= normal[21:11];
-      up8_q   <= normal[10] & (normal[11] | (|normal[9:0]));
+      neg8_q   <= neg7_q;
+      zero8_q  <= zero7_q;
+      exp8_q   <= x7_q - 6'(shift);
+      sig8_q   <= normal[11:1];
+      half8_q  <= normal[0];
+      below8_q <= below_or[shift];
     end
   end
 
   // Stage 9: round; the carry runs from the significand into the exponent.
-  logic [15:0] rounded;
-  logic        over;
+  logic [16:0] rounded;
+  logic        up, over;
 
-  assign rounded = {exp8_q, 10'd0} + 16'(sig8_q) + 16'(up8_q);
-  assign over    = rounded[15] | (&rounded[14:10]);
+  assign up = half8_q & (below8_q | sig8_q[0]);
+  assign rounded = {exp8_q, sig8_q[9:0], 1'b1} + {5'd0, sig8_q[10], 10'd0, up};
+  assign over = rounded[16] | (&rounded[15:11]);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       if (zero8_q) x_o <= '0;
-      else x_o <= {neg8_q, over ? 15'h7BFF : rounded[14:0]};
+      else x_o <= {neg8_q, over ? 15'h7BFF : rounded[15:1]};
       sat_o <= over & ~zero8_q;
     end
   end
+
+  // The lowest places of these sums only bring in a carry.
+  logic unused;
+  assign unused = &{1'b0, xp_sum[0], sum[0], rounded[0]};
 
 endmodule
