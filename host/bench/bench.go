@@ -130,39 +130,52 @@ func (b *bench) point(measured float64, words int, s Settings) {
 	b.into.Points = append(b.into.Points, Point{Settings: s, Measured: measured, Promised: b.into.Limit.at(words)})
 }
 
-// exchange queues requests of one payload each, takes the answers, whose
-// payloads must have size bytes, and gives the last one.
+// window is how many requests wait for their answers at most: more than an
+// engine has in flight, so that it never waits for the next.
+const window = 2 * regmap.MaxInFlight
+
+// exchange sends a request count times, takes the answers, whose payloads must
+// have size bytes, and gives the last one.
 func (b *bench) exchange(r packet.Request, payload []byte, count, size int) (last packet.Response, err error) {
-	first := b.tag
-	for range count {
-		r.Tag = b.tag
-		b.tag++
-		wire, err := r.Append(nil, b.p, payload)
-		if err != nil {
-			return last, err
-		}
-		if err := b.dev.Send(b.ctx, wire); err != nil {
-			return last, fmt.Errorf("sending %s: %w", packet.OpcodeName(r.Opcode), err)
-		}
+	wire, err := r.Append(nil, b.p, payload)
+	if err != nil {
+		return last, err
 	}
+	sent, first := 0, b.tag
+	b.tag += uint16(count)
 	for i := range count {
-		raw, err := b.dev.Recv(b.ctx, b.resp[:0])
-		if err != nil {
-			return last, fmt.Errorf("receiving the answer to %s: %w", packet.OpcodeName(r.Opcode), err)
+		for ; sent < min(count, i+window); sent++ {
+			regmap.ReqTag.Put(wire, uint32(first+uint16(sent)))
+			if err := b.dev.Send(b.ctx, wire); err != nil {
+				return last, fmt.Errorf("sending %s: %w", packet.OpcodeName(r.Opcode), err)
+			}
 		}
-		b.resp = raw
-		if last, err = packet.ParseResponse(raw, b.p); err != nil {
-			return last, fmt.Errorf("%w: %w", driver.ErrProtocol, err)
-		}
-		if err := last.Err(); err != nil {
+		if last, err = b.receive(r.Opcode, first+uint16(i), size); err != nil {
 			return last, err
-		}
-		if want := first + uint16(i); last.Tag != want || last.Opcode != r.Opcode || len(last.Payload) != size {
-			return last, fmt.Errorf("%w: %s tag %d answered %d bytes, want tag %d and %d bytes", driver.ErrProtocol,
-				packet.OpcodeName(last.Opcode), last.Tag, len(last.Payload), want, size)
 		}
 	}
 	return last, nil
+}
+
+// receive takes one answer and checks that it is the one expected.
+func (b *bench) receive(op uint32, tag uint16, size int) (packet.Response, error) {
+	raw, err := b.dev.Recv(b.ctx, b.resp[:0])
+	if err != nil {
+		return packet.Response{}, fmt.Errorf("receiving the answer to %s: %w", packet.OpcodeName(op), err)
+	}
+	b.resp = raw
+	resp, err := packet.ParseResponse(raw, b.p)
+	if err != nil {
+		return resp, fmt.Errorf("%w: %w", driver.ErrProtocol, err)
+	}
+	if err := resp.Err(); err != nil {
+		return resp, err
+	}
+	if resp.Tag != tag || resp.Opcode != op || len(resp.Payload) != size {
+		return resp, fmt.Errorf("%w: %s tag %d answered %d bytes, want %s tag %d and %d bytes", driver.ErrProtocol,
+			packet.OpcodeName(resp.Opcode), resp.Tag, len(resp.Payload), packet.OpcodeName(op), tag, size)
+	}
+	return resp, nil
 }
 
 // busy is the engine's count of cycles in which it was busy and not stalled,

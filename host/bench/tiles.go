@@ -52,13 +52,14 @@ func layoutSettings(l packet.Layout) Settings {
 	return Settings{{"axis", axis}, {"scheme", scheme}, {"group", group}, {"bits", l.Bits}}
 }
 
-// queue is the number of tiles by which two queues differ. It is beyond the
-// commands that an engine has in flight.
-const queue = 4
+// queue is the number of tiles by which two queues differ: beyond the commands
+// that an engine has in flight, and more of small ones, that the end of a queue
+// may not count for much.
+func queue(beats int) int { return max(regmap.MaxInFlight, min(64, 4096/beats)) }
 
 // tiles measures what a tile costs in a long queue of its kind: the beats of
-// fp16 of queue tiles, by the difference in busy cycles between 2 x queue tiles
-// and queue of them. So what it takes to fill the engine, once, is left out, and
+// fp16 of some tiles, by the difference in busy cycles between twice as many tiles
+// and just as many. So what it takes to fill the engine, once, is left out, and
 // every cycle of a further tile is in: header, checks, payload, trailer.
 func (b *bench) tiles(op uint32) error {
 	rows, dims := b.opt.Rows, b.opt.Dims
@@ -68,6 +69,8 @@ func (b *bench) tiles(op uint32) error {
 	for i := range codes {
 		codes[i] = byte(rng.IntN(0x3c)) // every scale and minimum is finite
 	}
+	beats := rows * dims / b.p.Lanes
+	tiles := queue(beats)
 	for _, l := range layouts(rows, dims, b.opt.Quick) {
 		payload, size := values, l.QuantizedBytes(rows, dims)
 		if op == regmap.OpDequantize {
@@ -75,7 +78,7 @@ func (b *bench) tiles(op uint32) error {
 		}
 		r := packet.Request{Opcode: op, Layout: l, Rows: rows, Dims: dims}
 		var spent [2]uint32
-		for i, count := range []int{queue, 2 * queue} {
+		for i, count := range []int{tiles, 2 * tiles} {
 			before, err := b.busy()
 			if err != nil {
 				return err
@@ -89,9 +92,8 @@ func (b *bench) tiles(op uint32) error {
 			}
 			spent[i] = after - before
 		}
-		beats := queue * rows * dims / b.p.Lanes
 		s := append(layoutSettings(l), Setting{"rows", rows}, Setting{"dims", dims})
-		b.point(float64(beats)/float64(spent[1]-spent[0]), 0, s)
+		b.point(float64(tiles*beats)/float64(spent[1]-spent[0]), 0, s)
 	}
 	return nil
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
+	"github.com/kvaccel/kvaccel/host/aside"
 	"github.com/kvaccel/kvaccel/host/bench"
+	"github.com/kvaccel/kvaccel/host/plot"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
 
@@ -25,6 +27,7 @@ type options struct {
 	bench.Options
 	traces []string
 	all    bool
+	plot   string // picture; empty: none
 	format string
 }
 
@@ -46,6 +49,7 @@ A command that the engine does not have is listed as absent; nothing is promised
   kvaccel bench --only select-search,select-real --all
   kvaccel bench --only select-real --trace long.safetensors
   kvaccel bench --only quantize --rows 16 --dims 64
+  kvaccel bench --only select-search,select-real,select-long --plot search.svg
   kvaccel bench --format gobench > new.txt && benchstat old.txt new.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,6 +66,7 @@ A command that the engine does not have is listed as absent; nothing is promised
 	f.StringArrayVar(&o.traces, "trace", nil, "KV trace for the real scores (may be given several times; default: the built-in sample)")
 	f.IntVar(&o.Rows, "rows", 0, "rows of a tile (default: as many as the engine takes)")
 	f.IntVar(&o.Dims, "dims", 0, "elements of a tile's row (default: 128, or as many as the engine takes)")
+	f.StringVar(&o.plot, "plot", "", "draw the cycles of SELECT's search over n and k into this .png or .svg")
 	f.StringVar(&o.format, "format", formatTable, "table, json or gobench (text for benchstat)")
 	return cmd
 }
@@ -87,7 +92,13 @@ func (o *options) check(cmd *cobra.Command, env *cli.Env) error {
 			return cli.Usage(fmt.Errorf("--%s is %d, want at least 1", n.flag, n.v))
 		}
 	}
-	return nil
+	if o.plot == "" {
+		return nil
+	}
+	if err := plot.CheckPath(o.plot); err != nil {
+		return cli.Usage(err)
+	}
+	return aside.Check(o.plot)
 }
 
 func run(ctx context.Context, env *cli.Env, o options) error {
@@ -116,6 +127,11 @@ func run(ctx context.Context, env *cli.Env, o options) error {
 	}
 	if err := o.print(env, r); err != nil {
 		return err
+	}
+	if o.plot != "" {
+		if err := r.Plot(ctx, o.plot); err != nil {
+			return err
+		}
 	}
 	return r.Err()
 }

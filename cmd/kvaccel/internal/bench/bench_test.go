@@ -69,6 +69,24 @@ func TestGobench(t *testing.T) {
 	}
 }
 
+func TestPlot(t *testing.T) {
+	for _, c := range []struct{ ending, starts string }{{".svg", "<?xml"}, {".png", "\x89PNG"}} {
+		path := filepath.Join(t.TempDir(), "search"+c.ending)
+		if _, errs, code := kvaccel("bench --quick --only select-search,select-real --plot " + path); code != cli.ExitOK {
+			t.Fatalf("exit %d: %s", code, errs)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || !strings.HasPrefix(string(b), c.starts) {
+			t.Errorf("%s: %v, starts with %.8q", path, err, b)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "none.svg")
+	_, errs, code := kvaccel("bench --quick --only quantize --plot " + path)
+	if _, err := os.Stat(path); code != cli.ExitOther || !strings.Contains(errs, "nothing to draw") || err == nil {
+		t.Errorf("nothing to draw: exit %d: %s; %v", code, errs, err)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	garbage := filepath.Join(t.TempDir(), "garbage.safetensors")
 	if err := os.WriteFile(garbage, []byte("this is not a tensor file"), 0o600); err != nil {
@@ -83,6 +101,7 @@ func TestMistakes(t *testing.T) {
 		{"bench --format xml", cli.ExitUsage, "gobench"},
 		{"bench --json --format table", cli.ExitUsage, "contradict"},
 		{"bench --only speed", cli.ExitUsage, "select-real"},
+		{"bench --plot search.gif", cli.ExitUsage, "png"},
 		{"bench --rows 0", cli.ExitUsage, "at least 1"},
 		{"bench --rows 129", cli.ExitUsage, "1 to 128"},
 		{"bench --dims 24", cli.ExitUsage, "multiples of 16"},
