@@ -22,11 +22,11 @@ module kv_back #(
     input  logic                desc_valid_i,
     input  logic [         7:0] desc_opcode_i,
     input  logic [        15:0] desc_tag_i,
-    input  logic [         7:0] desc_status_i,
+    input  logic [         2:0] desc_status_i,
     input  logic [        31:0] desc_mark_i,
     input  logic [        31:0] desc_stall_in_i,
     input  logic [        31:0] desc_stall_out_i,
-    input  logic [         7:0] outcome_status_i,
+    input  logic [         2:0] outcome_status_i,
     input  logic [        31:0] outcome_bytes_i,
     output logic                done_o,
     input  logic                entry_valid_i,
@@ -72,6 +72,8 @@ module kv_back #(
   logic beat_end;
   logic [20:0] bytes_q;  // payload bytes given: 1 MiB at most
   logic nonfinite_q, saturated_q;
+  logic [2:0] status_q;  // of the outcome, as of the cycle before: it stands since then at least
+  logic error_q;
   logic head_push, tail_push, first_tail, hold, body;
   logic [31:0] cycles, stall_in, stall_out;
   logic [255:0] head, tail;
@@ -91,8 +93,8 @@ module kv_back #(
                       (body && pre_valid_i);
   assign out_last_o = done_o;
 
-  assign error_valid_o = first_tail && outcome_status_i != 8'(kv_pkg::ST_OK);
-  assign error_status_o = outcome_status_i[2:0];
+  assign error_valid_o = first_tail && error_q;
+  assign error_status_o = status_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -114,6 +116,8 @@ module kv_back #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
+      status_q <= outcome_status_i;
+      error_q  <= outcome_status_i != 3'(kv_pkg::ST_OK);
       if (state_q == RHead) begin
         bytes_q     <= '0;
         nonfinite_q <= 1'b0;
@@ -162,12 +166,12 @@ module kv_back #(
     head[kv_pkg::RESP_OPCODE_LSB+:8] = desc_opcode_i;
     head[kv_pkg::RESP_MAGIC_LSB+:8] = 8'(kv_pkg::MAGIC_RESPONSE);
     head[kv_pkg::RESP_TAG_LSB+:16] = desc_tag_i;
-    head[kv_pkg::RESP_STATUS_LSB+:8] = desc_status_i;
+    head[kv_pkg::RESP_STATUS_LSB+:3] = desc_status_i;
     tail = '0;
     tail[kv_pkg::TRAIL_OPCODE_LSB+:8] = desc_opcode_i;
     tail[kv_pkg::TRAIL_MAGIC_LSB+:8] = 8'(kv_pkg::MAGIC_TRAILER);
     tail[kv_pkg::TRAIL_TAG_LSB+:16] = desc_tag_i;
-    tail[kv_pkg::TRAIL_STATUS_LSB+:8] = outcome_status_i;
+    tail[kv_pkg::TRAIL_STATUS_LSB+:3] = status_q;
     tail[kv_pkg::TRAIL_FLAGS_LSB+kv_pkg::FLAG_NON_FINITE] = nonfinite_q;
     tail[kv_pkg::TRAIL_FLAGS_LSB+kv_pkg::FLAG_SATURATED] = saturated_q;
     tail[kv_pkg::TRAIL_BYTES_IN_LSB+:32] = outcome_bytes_i;

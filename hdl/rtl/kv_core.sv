@@ -42,8 +42,8 @@ module kv_core #(
   localparam int unsigned HeadBeats = 256 / Width;
   localparam int unsigned PayloadDepth = 1 << $clog2(MaxDim / Lanes + 8 * HeadBeats + 16);
   localparam int unsigned CountW = $clog2(PayloadDepth + 1);
-  localparam int unsigned DescW = 8 + 16 + 8 + 3 * 32;
-  localparam int unsigned OutcomeW = 8 + 32;
+  localparam int unsigned DescW = 8 + 16 + 3 + 3 * 32;
+  localparam int unsigned OutcomeW = 3 + 32;
   localparam int unsigned EntryW = Width + 10;
 
   // Counts of the core, zeroed by its reset only.
@@ -99,13 +99,13 @@ module kv_core #(
       .desc_push_o     (desc_push),
       .desc_opcode_o   (desc_in[7:0]),
       .desc_tag_o      (desc_in[23:8]),
-      .desc_status_o   (desc_in[31:24]),
-      .desc_mark_o     (desc_in[63:32]),
-      .desc_stall_in_o (desc_in[95:64]),
-      .desc_stall_out_o(desc_in[127:96]),
+      .desc_status_o   (desc_in[26:24]),
+      .desc_mark_o     (desc_in[58:27]),
+      .desc_stall_in_o (desc_in[90:59]),
+      .desc_stall_out_o(desc_in[122:91]),
       .outcome_push_o  (outcome_push),
-      .outcome_status_o(outcome_in[7:0]),
-      .outcome_bytes_o (outcome_in[39:8]),
+      .outcome_status_o(outcome_in[2:0]),
+      .outcome_bytes_o (outcome_in[34:3]),
       .empty_o         (empty),
       .unit_o          (unit),
       .start_o         (start),
@@ -158,7 +158,7 @@ module kv_core #(
   );
 
   // Units
-  logic unit_push, pre_start, pre_valid, pre_last;
+  logic room_q, unit_push, pre_start, pre_valid, pre_last;
   logic [EntryW-1:0] unit_entry;
   logic [CountW-1:0] pf_count;
   logic [Width-1:0] pre_data;
@@ -191,6 +191,7 @@ module kv_core #(
       .beat_abort_i  (beat_abort),
       .ready_o       (ready),
       .pf_count_i    (pf_count),
+      .room_i        (room_q),
       .push_o        (unit_push),
       .entry_o       (unit_entry),
       .pre_start_i   (pre_start),
@@ -204,8 +205,19 @@ module kv_core #(
   );
 
   // Payload FIFO. The empty last entry of a command without payload is the front's.
-  logic entry_valid, entry_pop;
+  logic entry_push, entry_valid, entry_pop;
   logic [EntryW-1:0] entry_out;
+
+  assign entry_push = unit_push || empty;
+
+  // Kept beside the count, because ECHO's ready is on the way to the clock enable.
+  always_ff @(posedge clk_i) begin
+    if (rst_i) room_q <= 1'b1;
+    else if (en_i) begin
+      if (entry_push && !entry_pop && pf_count == CountW'(PayloadDepth - 4)) room_q <= 1'b0;
+      if (entry_pop && !entry_push && pf_count == CountW'(PayloadDepth - 3)) room_q <= 1'b1;
+    end
+  end
 
   kv_fifo #(
       .Width(EntryW),
@@ -214,7 +226,7 @@ module kv_core #(
       .clk_i  (clk_i),
       .rst_i  (rst_i),
       .en_i   (en_i),
-      .push_i (unit_push || empty),
+      .push_i (entry_push),
       .data_i ({unit_entry[EntryW-1:10], empty ? 10'd1 : unit_entry[9:0]}),
       .pop_i  (entry_pop),
       .valid_o(entry_valid),
@@ -231,12 +243,12 @@ module kv_core #(
       .desc_valid_i     (desc_valid),
       .desc_opcode_i    (desc_out[7:0]),
       .desc_tag_i       (desc_out[23:8]),
-      .desc_status_i    (desc_out[31:24]),
-      .desc_mark_i      (desc_out[63:32]),
-      .desc_stall_in_i  (desc_out[95:64]),
-      .desc_stall_out_i (desc_out[127:96]),
-      .outcome_status_i (outcome_out[7:0]),
-      .outcome_bytes_i  (outcome_out[39:8]),
+      .desc_status_i    (desc_out[26:24]),
+      .desc_mark_i      (desc_out[58:27]),
+      .desc_stall_in_i  (desc_out[90:59]),
+      .desc_stall_out_i (desc_out[122:91]),
+      .outcome_status_i (outcome_out[2:0]),
+      .outcome_bytes_i  (outcome_out[34:3]),
       .done_o           (done),
       .entry_valid_i    (entry_valid),
       .entry_data_i     (entry_out[10+:Width]),
@@ -267,6 +279,8 @@ module kv_core #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i)
     if (!rst_i && en_i) begin
+      assert (room_q == (pf_count <= CountW'(PayloadDepth - 4)))
+      else $error("kv_core: the room flag and the count disagree");
       assert (!(unit_push && empty))
       else $error("kv_core: two entries pushed at once");
       assert (!(ev_error_o && !outcome_valid))

@@ -1,37 +1,35 @@
 // ECHO: sends its payload back (docs/engine.md, 5.6).
 //
 // Takes a beat whenever the payload FIFO has at least 4 free places at the start
-// of the cycle; a beat taken at t is pushed at t + 1. The last one carries
+// of the cycle (room_i, a register); a beat taken at t is pushed at t + 1. The last one carries
 // push_last_o and the bytes that remain of bytes_i, the others 2 Lanes bytes.
 // Beats come only with ready_o, so a push never meets a full FIFO: at most one
 // is on its way. start_i is not needed: bytes_i alone says what the last beat holds.
 module kv_echo #(
-    parameter int unsigned Lanes = 8,
-    parameter int unsigned PayloadDepth = 64
+    parameter int unsigned Lanes = 8
 ) (
-    input  logic                              clk_i,
-    input  logic                              rst_i,
-    input  logic                              en_i,
-    input  logic [                      20:0] bytes_i,
-    input  logic                              beat_valid_i,
-    input  logic [              16*Lanes-1:0] beat_i,
-    input  logic                              beat_last_i,
-    output logic                              ready_o,
-    input  logic [$clog2(PayloadDepth+1)-1:0] pf_count_i,
-    output logic                              push_valid_o,
-    output logic [              16*Lanes-1:0] push_data_o,
-    output logic [                       5:0] push_bytes_o,
-    output logic                              push_last_o
+    input  logic                clk_i,
+    input  logic                rst_i,
+    input  logic                en_i,
+    input  logic [        20:0] bytes_i,
+    input  logic                beat_valid_i,
+    input  logic [16*Lanes-1:0] beat_i,
+    input  logic                beat_last_i,
+    output logic                ready_o,
+    input  logic                room_i,
+    output logic                push_valid_o,
+    output logic [16*Lanes-1:0] push_data_o,
+    output logic [         5:0] push_bytes_o,
+    output logic                push_last_o
 );
 
   localparam int unsigned ByteW = $clog2(2 * Lanes);
-  localparam int unsigned CountW = $clog2(PayloadDepth + 1);
 
   logic valid_q, last_q;
   logic [16*Lanes-1:0] data_q;
   logic [5:0] bytes_q, rest;
 
-  assign ready_o = pf_count_i <= CountW'(PayloadDepth - 4);
+  assign ready_o = room_i;
 
   // Bytes of the last beat: bytes_i modulo the beat, a whole beat if that is 0.
   assign rest = bytes_i[ByteW-1:0] == '0 ? 6'(2 * Lanes) : 6'(bytes_i[ByteW-1:0]);

@@ -41,12 +41,12 @@ module kv_front #(
     output logic                desc_push_o,
     output logic [         7:0] desc_opcode_o,
     output logic [        15:0] desc_tag_o,
-    output logic [         7:0] desc_status_o,
+    output logic [         2:0] desc_status_o,
     output logic [        31:0] desc_mark_o,
     output logic [        31:0] desc_stall_in_o,
     output logic [        31:0] desc_stall_out_o,
     output logic                outcome_push_o,
-    output logic [         7:0] outcome_status_o,
+    output logic [         2:0] outcome_status_o,
     output logic [        31:0] outcome_bytes_o,
     output logic                empty_o,
     output logic [         3:0] unit_o,
@@ -92,7 +92,7 @@ module kv_front #(
   logic last_ok_q, same_q;
 
   logic head_take, head_done, in_payload, unit_ready, last, dispatch, may, pay, pay_end;
-  logic [7:0] status;
+  logic [2:0] status;
   logic refused, empty;
   logic [3:0] op_unit;
 
@@ -248,8 +248,8 @@ module kv_front #(
   assign outcome_bytes_o = state_q == Check ? '0 : {beats_now, {BytesB{1'b0}}};
   always_comb begin
     if (state_q == Check) outcome_status_o = status;
-    else if (state_q == Pad || !last) outcome_status_o = 8'(kv_pkg::ST_TRUNCATED);
-    else outcome_status_o = in_last_i ? 8'(kv_pkg::ST_OK) : 8'(kv_pkg::ST_OVERLONG);
+    else if (state_q == Pad || !last) outcome_status_o = 3'(kv_pkg::ST_TRUNCATED);
+    else outcome_status_o = in_last_i ? 3'(kv_pkg::ST_OK) : 3'(kv_pkg::ST_OVERLONG);
   end
 
   assign beat_valid_o = unit_o & ready_i & {4{in_payload}};

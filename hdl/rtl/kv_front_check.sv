@@ -16,7 +16,7 @@ module kv_front_check #(
     input  logic [255:0] header_i,
     input  logic         short_i,
     input  logic         tlast_i,
-    output logic [  7:0] status_o,
+    output logic [  2:0] status_o,
     output logic         refused_o,
     output logic         empty_o
 );
@@ -110,15 +110,15 @@ module kv_front_check #(
   assign empty_o   = empty_q & ~refused_o;
 
   always_comb begin
-    if (short_q) status_o = 8'(kv_pkg::ST_TRUNCATED);
-    else if (magic_q) status_o = 8'(kv_pkg::ST_BAD_MAGIC);
-    else if (opcode_q) status_o = 8'(kv_pkg::ST_BAD_OPCODE);
-    else if (unit_q) status_o = 8'(kv_pkg::ST_UNSUPPORTED);
-    else if (option_q) status_o = 8'(kv_pkg::ST_BAD_OPTION);
-    else if (range_q) status_o = 8'(kv_pkg::ST_BAD_GEOMETRY);
-    else if (early_q) status_o = 8'(kv_pkg::ST_TRUNCATED);
-    else if (late_q) status_o = 8'(kv_pkg::ST_OVERLONG);
-    else status_o = 8'(kv_pkg::ST_OK);
+    if (short_q) status_o = 3'(kv_pkg::ST_TRUNCATED);
+    else if (magic_q) status_o = 3'(kv_pkg::ST_BAD_MAGIC);
+    else if (opcode_q) status_o = 3'(kv_pkg::ST_BAD_OPCODE);
+    else if (unit_q) status_o = 3'(kv_pkg::ST_UNSUPPORTED);
+    else if (option_q) status_o = 3'(kv_pkg::ST_BAD_OPTION);
+    else if (range_q) status_o = 3'(kv_pkg::ST_BAD_GEOMETRY);
+    else if (early_q) status_o = 3'(kv_pkg::ST_TRUNCATED);
+    else if (late_q) status_o = 3'(kv_pkg::ST_OVERLONG);
+    else status_o = 3'(kv_pkg::ST_OK);
   end
 
   // The tag is not checked.

@@ -57,46 +57,47 @@ module kv_front_count #(
   assign product = {14'b0, header_i[kv_pkg::REQ_ROWS_LSB+:9]} * {9'b0, row8_q};
   assign units   = product[22:3];
 
-  // A row, or the whole payload: whole_* beats, and one more with rest_*.
-  logic [18:0] row_whole, left_q, row_q;
-  logic row_rest, rest_q;
-  logic [23:0] row_n, rows_q;
+  // A row, or the whole payload: so many whole beats, and one more with rest. Those of DEQUANTIZE
+  // come straight from the multiplier, so the others are settled a cycle before.
+  logic [18:0] whole, whole_q, left_q, row_q;
+  logic rest, other_rest_q, rest_q, product_q;
+  logic [23:0] row_n_q, rows_q;
   logic row_last;
+  logic [2:0] opcode;
   logic [20:0] bytes;
   logic [16:0] positions;
 
+  assign opcode = header_i[kv_pkg::REQ_OPCODE_LSB+:3];
   assign bytes = header_i[kv_pkg::REQ_ROWS_LSB+:21];
   assign positions = header_i[kv_pkg::REQ_DIMS_LSB+:17];
 
-  always_comb begin
-    row_n = 24'd1;
-    case (header_i[kv_pkg::REQ_OPCODE_LSB+:3])
-      3'(kv_pkg::OP_QUANTIZE), 3'(kv_pkg::OP_SELECT): begin
-        row_whole = 19'(positions[16:LaneB]);
-        row_rest = positions[LaneB-1:0] != '0;
-        row_n = header_i[kv_pkg::REQ_ROWS_LSB+:24];
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      product_q <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
+      if (opcode == 3'(kv_pkg::OP_ECHO)) begin
+        whole_q <= 19'(bytes[20:LaneB+1]);
+        other_rest_q <= bytes[LaneB:0] != '0;
+      end else begin
+        whole_q <= 19'(positions[16:LaneB]);
+        other_rest_q <= positions[LaneB-1:0] != '0;
       end
-      3'(kv_pkg::OP_DEQUANTIZE): begin
-        row_whole = 19'(units[19:LaneB]);
-        row_rest  = units[LaneB-1:0] != '0;
-      end
-      default: begin
-        row_whole = 19'(bytes[20:LaneB+1]);
-        row_rest  = bytes[LaneB:0] != '0;
-      end
-    endcase
+      if (opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
+      else row_n_q <= header_i[kv_pkg::REQ_ROWS_LSB+:24];
+    end
   end
 
+  assign whole = product_q ? 19'(units[19:LaneB]) : whole_q;
+  assign rest = product_q ? units[LaneB-1:0] != '0 : other_rest_q;
   assign row_last = rest_q ? left_q == '0 : left_q == 19'd1;
-  assign last_o   = row_last && rows_q == 24'd1;
+  assign last_o = row_last && rows_q == 24'd1;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       if (load_i) begin
-        left_q <= row_whole;
-        row_q  <= row_whole;
-        rest_q <= row_rest;
-        rows_q <= row_n;
+        left_q <= whole;
+        row_q  <= whole_q;
+        rest_q <= rest;
+        rows_q <= row_n_q;
       end else if (beat_i) begin
         left_q <= row_last ? row_q : left_q - 19'd1;
         if (row_last) rows_q <= rows_q - 24'd1;

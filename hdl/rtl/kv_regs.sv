@@ -182,8 +182,7 @@ module kv_regs #(
   assign w1c_irq    = do_write && awaddr_q == kv_pkg::REG_IRQ_STATUS ? wdata_q[1:0] : '0;
 
   always_comb begin
-    errors_set = '0;
-    errors_set[ev_status_i] = en_i & ev_error_i;
+    for (int i = 0; i < 8; i++) errors_set[i] = en_i && ev_error_i && ev_status_i == 3'(i);
     irq_set = '0;
     irq_set[kv_pkg::IRQ_DONE] = ev_packet_i;
     irq_set[kv_pkg::IRQ_ERROR] = en_i & ev_error_i;

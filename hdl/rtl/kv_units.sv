@@ -5,6 +5,7 @@
 // own headers say. One kind of command is in flight at a time, so pushes and events never meet:
 // they are ORed, and an entry is chosen by unit_i.
 // An entry, from bit 0: last, pre, non-finite, saturated, 6 bits of bytes, the beat.
+// room_i: the payload FIFO has 4 free places, for ECHO; pf_count_i: its count, for DEQUANTIZE.
 // A unit without its bit in Features is not built: never ready, never pushing.
 module kv_units #(
     parameter int unsigned Lanes = 8,
@@ -36,6 +37,7 @@ module kv_units #(
     input  logic                beat_abort_i,
     output logic [         3:0] ready_o,
     input  logic [  CountW-1:0] pf_count_i,
+    input  logic                room_i,
     output logic                push_o,
     output logic [  EntryW-1:0] entry_o,
     input  logic                pre_start_i,
@@ -64,8 +66,7 @@ module kv_units #(
 
   if (Features[kv_pkg::FEAT_ECHO]) begin : gen_echo
     kv_echo #(
-        .Lanes(Lanes),
-        .PayloadDepth(PayloadDepth)
+        .Lanes(Lanes)
     ) u_echo (
         .clk_i       (clk_i),
         .rst_i       (rst_i),
@@ -75,7 +76,7 @@ module kv_units #(
         .beat_i      (beat_i),
         .beat_last_i (beat_last_i),
         .ready_o     (ready_o[0]),
-        .pf_count_i  (pf_count_i),
+        .room_i      (room_i),
         .push_valid_o(push_valid[0]),
         .push_data_o (push_entry[EntryW*0+10+:Width]),
         .push_bytes_o(push_entry[EntryW*0+4+:6]),
@@ -242,7 +243,7 @@ module kv_units #(
   logic unused;
   assign unused = &{
     1'b0, start_i, scheme_i, axis_i, group_i, bits_i, rows_i, dims_i, sinks_i, recent_i, topk_i,
-    beat_valid_i, beat_last_i, beat_abort_i, pre_start_i
+    beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, pre_start_i
   };
 
 `ifndef SYNTHESIS
