@@ -11,6 +11,15 @@ kv_back.sv
 kv_echo.sv
 kv_fp16_clean.sv
 kv_ram_1r1w.sv
+kv_quant_lane.sv
+kv_quant_scale.sv
+kv_quant_recip.sv
+kv_quant_extent.sv
+kv_quant_columns.sv
+kv_quant_table.sv
+kv_quant_drain.sv
+kv_quant_pack.sv
+kv_quant.sv
 kv_dequant_load.sv
 kv_dequant_issue.sv
 kv_dequant_unpack.sv

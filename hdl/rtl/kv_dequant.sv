@@ -263,7 +263,7 @@ module kv_dequant #(
   always_comb begin
     ev_saturated_o = '0;
     for (int i = 0; i < Lanes; i++)
-      if (push_valid_o) ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
+      ev_saturated_o = ev_saturated_o + 5'(saturated[i] && push_valid_o);
   end
 
 endmodule

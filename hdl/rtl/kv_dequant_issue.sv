@@ -114,15 +114,14 @@ module kv_dequant_issue #(
   end
 
   // The buffer's fill in units. Both needs are tried at once; which one holds comes late.
-  logic [5:0] fill_q, rest_code, rest_lead, rest, kept;
-  logic ge_code, ge_lead, enough, fits_rest, fits_fill, moved_q;
+  logic [5:0] fill_q, rest, kept;
+  logic [6:0] rest_code, rest_lead;  // negative: not enough
+  logic enough, fits_rest, fits_fill, moved_q;
 
-  assign rest_code = fill_q - 6'(bits_i);
-  assign rest_lead = fill_q - 6'(need_lead_q);
-  assign ge_code = fill_q >= 6'(bits_i);
-  assign ge_lead = fill_q >= 6'(need_lead_q);
-  assign enough = lead_o ? ge_lead : ge_code;
-  assign rest = lead_o ? rest_lead : rest_code;
+  assign rest_code = {1'b0, fill_q} - 7'(bits_i);
+  assign rest_lead = {1'b0, fill_q} - 7'(need_lead_q);
+  assign enough = lead_o ? !rest_lead[6] : !rest_code[6];
+  assign rest = lead_o ? rest_lead[5:0] : rest_code[5:0];
   assign need_o = lead_o ? need_lead_q : 5'(bits_i);
   assign fits_rest = rest <= Capacity - Beat;
   assign fits_fill = fill_q <= Capacity - Beat;
@@ -136,7 +135,7 @@ module kv_dequant_issue #(
       fill_q  <= '0;
       moved_q <= 1'b0;
     end else if (en_i) begin
-      fill_q  <= done ? '0 : refill_o ? kept + Beat : kept;
+      fill_q  <= done ? '0 : {kept[5:4] + 2'(refill_o), kept[3:0]};
       moved_q <= !done && (moved_q || (refill_o && code_mark_i));
     end
   end

@@ -62,14 +62,13 @@ module kv_dequant_load #(
 
   // Code beats of a group: dims/16 x bits, times g/16, times 16/Lanes; ready one cycle after
   // the settings.
-  logic [9:0] row_bits;
-  always_comb begin
-    row_bits = '0;
-    for (int i = 0; i < 4; i++) if (bits_i[i]) row_bits = row_bits + (10'(dims_i[9:4]) << i);
-  end
+  logic [9:0] row, row_a, row_b;
+  assign row = 10'(dims_i[9:4]);
+  assign row_a = bits_i == 4'd6 ? row << 1 : bits_i[0] ? row : '0;
+  assign row_b = bits_i[3] ? row << 3 : bits_i[2] ? row << 2 : row << 1;
 
   always_ff @(posedge clk_i)
-    if (en_i) group_beats_q <= (BeatW'(row_bits) << group_i) << (4 - LaneB);
+    if (en_i) group_beats_q <= ((BeatW'(row_a) + BeatW'(row_b)) << group_i) << (4 - LaneB);
 
   assign part_beats = part_q == Codes ? group_beats_q : BeatW'(dims_i[9:LaneB]);
   assign part_end = count_q == part_beats;
@@ -108,13 +107,11 @@ module kv_dequant_load #(
     end else if (en_i) begin
       if (claim && !free_i) busy_q <= busy_q + 2'd1;
       if (free_i && !claim) busy_q <= busy_q - 2'd1;
-      if (stats_end) begin
-        ok_q[wr_bank_q] <= 1'b1;
-        wr_bank_q       <= ~wr_bank_q;
-      end
-      if (free_i) begin
-        ok_q[rd_bank_q] <= 1'b0;
-        rd_bank_q       <= ~rd_bank_q;
+      wr_bank_q <= wr_bank_q ^ stats_end;
+      rd_bank_q <= rd_bank_q ^ free_i;
+      for (int i = 0; i < 2; i++) begin
+        if (stats_end && wr_bank_q == 1'(i)) ok_q[i] <= 1'b1;
+        if (free_i && rd_bank_q == 1'(i)) ok_q[i] <= 1'b0;
       end
     end
   end
@@ -123,8 +120,8 @@ module kv_dequant_load #(
   logic unused;
   assign unused = &{1'b0, dims_i[3:0]};
 
-  assign bank_ok_o  = ok_q[rd_bank_q];
-  assign bank_bad_o = bad_q[rd_bank_q];
+  assign bank_ok_o  = rd_bank_q ? ok_q[1] : ok_q[0];
+  assign bank_bad_o = rd_bank_q ? bad_q[1] : bad_q[0];
 
   // A beat of scales or minima is cleaned and written one cycle after it was taken. The
   // first code of its group is three cycles behind it.
@@ -158,14 +155,16 @@ module kv_dequant_load #(
       first_q <= claim;
       bank_q  <= wr_bank_q;
       place_q <= ItemW'(count_q - BeatW'(1));
-      if (scale_we_q || min_we_q) bad_q[bank_q] <= (|bad1_q) | (bad_q[bank_q] & ~first_q);
+      for (int i = 0; i < 2; i++)
+        if ((scale_we_q || min_we_q) && bank_q == 1'(i))
+          bad_q[i] <= (|bad1_q) | (bad_q[i] & ~first_q);
     end
   end
 
   always_comb begin
     ev_nonfinite_o = '0;
     for (int i = 0; i < Lanes; i++)
-      if (scale_we_q || min_we_q) ev_nonfinite_o = ev_nonfinite_o + 6'(bad1_q[i]);
+      ev_nonfinite_o = ev_nonfinite_o + 6'(bad1_q[i] && (scale_we_q || min_we_q));
   end
 
   kv_ram_1r1w #(

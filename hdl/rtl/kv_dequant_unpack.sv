@@ -30,31 +30,32 @@ module kv_dequant_unpack #(
 
   localparam int unsigned BeatBits = 16 * Lanes;
   localparam int unsigned Slots = Lanes == 2 ? 3 : 2;
+  localparam int unsigned SlotW = $clog2(Slots);
   localparam int unsigned WindowBits = 32 + 8 * Lanes;  // the longest item
 
   logic [Slots*BeatBits-1:0] slot_q;
-  logic [1:0] wr_q, rd_q;  // slot of the next refill, slot of the next unit
+  logic [SlotW-1:0] wr_q, rd_q;  // slot of the next refill, slot of the next unit
   logic [3:0] off_q;  // the next unit in that slot
   logic [5:0] off_next;
   logic [2:0] rd_sum;
-  logic [1:0] rd_next;
+  logic [SlotW-1:0] rd_next;
 
   assign off_next = 6'(off_q) + 6'(need_i);
   assign rd_sum   = 3'(rd_q) + 3'(off_next[5:4]);
-  assign rd_next  = rd_sum >= 3'(Slots) ? 2'(rd_sum - 3'(Slots)) : rd_sum[1:0];
+  assign rd_next  = SlotW'(rd_sum >= 3'(Slots) ? rd_sum - 3'(Slots) : rd_sum);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      wr_q  <= 2'd0;
-      rd_q  <= 2'd0;
+      wr_q  <= '0;
+      rd_q  <= '0;
       off_q <= 4'd0;
     end else if (en_i) begin
       if (clear_i) begin
-        wr_q  <= 2'd0;
-        rd_q  <= 2'd0;
+        wr_q  <= '0;
+        rd_q  <= '0;
         off_q <= 4'd0;
       end else begin
-        if (refill_i) wr_q <= wr_q == 2'(Slots - 1) ? 2'd0 : wr_q + 2'd1;
+        if (refill_i) wr_q <= wr_q == SlotW'(Slots - 1) ? '0 : wr_q + SlotW'(1);
         if (issue_i) begin
           rd_q  <= rd_next;
           off_q <= off_next[3:0];
@@ -65,7 +66,7 @@ module kv_dequant_unpack #(
 
   always_ff @(posedge clk_i)
     if (en_i)
-      for (int i = 0; i < Slots; i++) if (refill_i && wr_q == 2'(i)) slot_q[BeatBits*i+:BeatBits] <= beat_i;
+      for (int i = 0; i < Slots; i++) if (refill_i && wr_q == SlotW'(i)) slot_q[BeatBits*i+:BeatBits] <= beat_i;
 
   // Stage 0: the slots in reading order, shifted to the item's first unit.
   logic [Slots*BeatBits-1:0] ring;
@@ -73,8 +74,8 @@ module kv_dequant_unpack #(
 
   always_comb begin
     ring = slot_q;
-    if (rd_q == 2'd1) ring = {slot_q[BeatBits-1:0], slot_q[Slots*BeatBits-1:BeatBits]};
-    else if (rd_q == 2'd2) ring = {slot_q[(Slots-1)*BeatBits-1:0], slot_q[Slots*BeatBits-1-:BeatBits]};
+    if (rd_q == SlotW'(1)) ring = {slot_q[BeatBits-1:0], slot_q[Slots*BeatBits-1:BeatBits]};
+    else if (rd_q == SlotW'(Slots - 1)) ring = {slot_q[(Slots-1)*BeatBits-1:0], slot_q[Slots*BeatBits-1-:BeatBits]};
     for (int k = 3; k >= 0; k--) if (off_q[k]) ring = ring >> (Lanes << k);
   end
 

@@ -57,12 +57,15 @@ module kv_select #(
   logic [CountW-1:0] from_q, open_q, topk;  // first recent position; unprotected positions
   logic search_q;  // there is something to search
 
+  logic [CountW:0] open;  // negative if the protected ranges meet
+
   assign topk = CountW'(topk_i);
+  assign open = {1'b0, from_q} - {1'b0, CountW'(sinks_i)};
 
   always_ff @(posedge clk_i)
     if (en_i) begin
       from_q   <= CountW'(n_i - recent_i);
-      open_q   <= from_q > CountW'(sinks_i) ? from_q - CountW'(sinks_i) : '0;
+      open_q   <= open[CountW] ? '0 : open[CountW-1:0];
       search_q <= topk != '0 && topk < open_q;
     end
 
@@ -185,7 +188,7 @@ module kv_select #(
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      last_word_q <= WordW'((n_i - 17'd1) >> LaneB);
+      if (beat_valid_i && row_end) last_word_q <= word_q[WordW-1:0];
       if (state_q == Take) cut_q <= abort_i;
       if (state_q == Settle) begin
         apply_q <= 1'b0;
@@ -367,8 +370,8 @@ module kv_select #(
     ev_nonfinite_o = '0;
     ev_saturated_o = '0;
     for (int i = 0; i < Lanes; i++) begin
-      if (valid1_q) ev_nonfinite_o = ev_nonfinite_o + 10'(bad1[i]);
-      if (valid4) ev_saturated_o = ev_saturated_o + 5'(sat4[i]);
+      ev_nonfinite_o = ev_nonfinite_o + 10'(bad1[i] && valid1_q);
+      ev_saturated_o = ev_saturated_o + 5'(sat4[i] && valid4);
     end
   end
 

@@ -42,25 +42,18 @@ module kv_select_lane (
 
   assign bad1_o = bad1_q;
 
-  // Stage 1: the significand, moved to its place: by bits within four digits, by
-  // digits around the ring of columns. The lowest digit's column is `at`.
-  logic [4:0] exponent;
-  logic [15:0] digits;
-  logic [9:0] at;
-  logic [39:0] addend, addend2_q;
+  // Stage 1: the significand, moved to its place. The field (1 for subnormals too) is one
+  // more than the shift, so the lowest bit of `moved` is none of the score's.
+  logic [4:0] field;
+  logic [40:0] moved;
+  logic [39:0] addend2_q;
   logic odd2_q;
 
-  assign exponent = weight1_q[14:10] == '0 ? 5'd0 : weight1_q[14:10] - 5'd1;
-  assign digits = {5'd0, weight1_q[14:10] != '0, weight1_q[9:0]} << exponent[1:0];
+  assign field = {weight1_q[14:11], weight1_q[10] | (weight1_q[14:10] == '0)};
 
   always_comb begin
-    for (int c = 0; c < 10; c++)
-      at[c] = odd1_i ? exponent[4:2] == 3'((c + 5) % 10) && (c + 5) % 10 < 8 :
-                       exponent[4:2] == 3'(c) && c < 8;
-    addend = '0;
-    for (int c = 0; c < 10; c++)
-      for (int k = 0; k < 4; k++)
-        if (at[(c+10-k)%10]) addend[4*c+:4] = addend[4*c+:4] | digits[4*k+:4];
+    moved = {30'd0, weight1_q[14:10] != '0, weight1_q[9:0]};
+    for (int k = 0; k < 5; k++) if (field[k]) moved = moved << (1 << k);
   end
 
   // Stage 2: both halves are added on their own.
@@ -69,32 +62,32 @@ module kv_select_lane (
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      addend2_q <= addend;
+      addend2_q <= odd1_i ? {moved[20:1], moved[40:21]} : moved[40:1];
       odd2_q    <= odd1_i;
       a3_q      <= {1'b0, score2_i[19:0]} + {1'b0, addend2_q[19:0]};
       b3_q      <= {1'b0, score2_i[39:20]} + {1'b0, addend2_q[39:20]};
       odd3_q    <= odd2_q;
     end
 
-  // Stage 3: the carry of the lower half into the upper one.
+  // Stage 3: the carry of the lower half into the upper one; clamp.
   logic [20:0] a, b;
-  logic [19:0] a4_q, b4_q;
-  logic sat4_q;
+  logic [39:0] score4_q;
+  logic sat, sat4_q;
 
   assign a = {1'b0, a3_q[19:0]} + 21'(odd3_q && b3_q[20]);
   assign b = {1'b0, b3_q[19:0]} + 21'(!odd3_q && a3_q[20]);
+  assign sat = odd3_q ? a3_q[20] || a[20] : b3_q[20] || b[20];
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      a4_q   <= a[19:0];
-      b4_q   <= b[19:0];
-      sat4_q <= odd3_q ? a3_q[20] || a[20] : b3_q[20] || b[20];
+      sat4_q <= sat;
+      if (sat) score4_q <= '1;
+      else score4_q <= {b[19:0], a[19:0]};
     end
 
-  // Stage 4: clamp.
   assign sat4_o   = sat4_q;
-  assign score4_o = {b4_q, a4_q} | {40{sat4_q}};
+  assign score4_o = score4_q;
 
-  always_comb for (int c = 0; c < 10; c++) nonzero4_o[c] = |score4_o[4*c+:4];
+  always_comb for (int c = 0; c < 10; c++) nonzero4_o[c] = |score4_q[4*c+:4];
 
 endmodule

@@ -32,27 +32,22 @@ module kv_select_radix #(
     output logic               hit_o
 );
 
-  localparam int unsigned Parts = 2 * Lanes / 4;  // fours of lanes
   localparam int unsigned SumW = $clog2(2 * Lanes + 1);
 
-  // The 15 counts at their values; place 0 is never read.
-  logic [16*CountW-1:0] counts;
-  assign counts[CountW-1:0] = '0;
+  logic [16*CountW-1:CountW] counts;  // of value v at place v
 
   for (genvar v = 1; v < 16; v++) begin : g_value
-    logic [3*Parts-1:0] part4_q;
+    logic [2*Lanes-1:0] reach4_q;
     logic [SumW-1:0] sum, sum5_q;
     logic [CountW-1:0] count_q;
 
     always_ff @(posedge clk_i)
       if (en_i)
-        for (int p = 0; p < Parts; p++)
-          part4_q[3*p+:3] <= 3'(digit3_i[16*p+:4] >= 4'(v)) + 3'(digit3_i[16*p+4+:4] >= 4'(v)) +
-                             3'(digit3_i[16*p+8+:4] >= 4'(v)) + 3'(digit3_i[16*p+12+:4] >= 4'(v));
+        for (int i = 0; i < 2 * Lanes; i++) reach4_q[i] <= digit3_i[4*i+:4] >= 4'(v);
 
     always_comb begin
       sum = '0;
-      for (int p = 0; p < Parts; p++) sum = sum + SumW'(part4_q[3*p+:3]);
+      for (int i = 0; i < 2 * Lanes; i++) sum = sum + SumW'(reach4_q[i]);
     end
 
     always_ff @(posedge clk_i)
@@ -71,7 +66,13 @@ module kv_select_radix #(
   logic reaches, hit_q;
 
   assign try = value_q | step_i;
-  assign count = counts[CountW*try+:CountW];
+
+  always_comb begin
+    count = '0;
+    for (int v = 1; v < 16; v++)
+      if (try == 4'(v)) count = count | counts[CountW*v+:CountW];
+  end
+
   assign reaches = count >= need_q;
 
   always_ff @(posedge clk_i)

@@ -1,0 +1,145 @@
+// Packer of QUANTIZE: codes of b bits, LSB first, with the scale and minimum of a per-token group before
+// them, into beats (docs/engine.md, section 5.7).
+//
+// item_i            an item: Lanes codes in codes_i; first_i: of its group; last_i: of its packet
+// prefix_i          one cycle later: scale (low half) and minimum to go before a first item
+// token_i, asym_i, bits_i   per token; with minimum; b
+// push_*_o          3 cycles after the item: the beat, if one is full or the packet's last; what is left then
+//                   follows in the next cycles. bytes: valid bytes; pre: the first beat of a per-channel group
+// An item every cycle, but none while a last item's rest is given (2 cycles at most). Units are Lanes bits.
+// Nothing moves in a cycle with en_i = 0.
+module kv_quant_pack #(
+    parameter int unsigned Lanes = 8,
+    localparam int unsigned Beat = 16 * Lanes
+) (
+    input  logic               clk_i,
+    input  logic               rst_i,
+    input  logic               en_i,
+    input  logic               token_i,
+    input  logic               asym_i,
+    input  logic [        3:0] bits_i,
+    input  logic               item_i,
+    input  logic               first_i,
+    input  logic               last_i,
+    input  logic               nonfinite_i,
+    input  logic [8*Lanes-1:0] codes_i,
+    input  logic [       31:0] prefix_i,
+    output logic               push_valid_o,
+    output logic [   Beat-1:0] push_data_o,
+    output logic [        5:0] push_bytes_o,
+    output logic               push_last_o,
+    output logic               push_pre_o,
+    output logic               push_nonfinite_o
+);
+
+  localparam int unsigned Units = Lanes == 2 ? 48 : 32;  // of the bit buffer
+  localparam int unsigned Value = 16 / Lanes;  // units of a scale
+  localparam int unsigned Item = 8 * Lanes + 32;  // bits an item may bring
+
+  // Stage 1: codes side by side.
+  logic [8*Lanes-1:0] packed_d, packed1_q;
+  logic item1_q, first1_q, last1_q, nonfinite1_q;
+
+  always_comb begin
+    packed_d = '0;
+    for (int i = 0; i < Lanes; i++) begin
+      unique case (bits_i)
+        4'd2: packed_d[2*i+:2] = codes_i[8*i+:2];
+        4'd3: packed_d[3*i+:3] = codes_i[8*i+:3];
+        4'd4: packed_d[4*i+:4] = codes_i[8*i+:4];
+        4'd5: packed_d[5*i+:5] = codes_i[8*i+:5];
+        4'd6: packed_d[6*i+:6] = codes_i[8*i+:6];
+        default: packed_d[8*i+:8] = codes_i[8*i+:8];
+      endcase
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) item1_q <= 1'b0;
+    else if (en_i) item1_q <= item_i;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      packed1_q    <= packed_d;
+      first1_q     <= first_i;
+      last1_q      <= last_i;
+      nonfinite1_q <= nonfinite_i;
+    end
+  end
+
+  // Stage 2: where the item goes, and what is pushed.
+  logic [5:0] fill_q, added, total, left;
+  logic flush_q, pre_q, taint_q, ends, full, rest, push, prefixed;
+  logic [Item-1:0] item_bits;
+  logic [Units*Lanes-1:0] placed_q;
+  logic push2_q, last2_q, pre2_q, nonfinite2_q;
+  logic [5:0] bytes2_q;
+
+  assign prefixed = item1_q && first1_q && token_i;
+  assign added    = !item1_q ? '0 : 6'(bits_i) + (prefixed ? 6'(asym_i ? 2 * Value : Value) : '0);
+  assign total    = fill_q + added;
+  assign ends     = flush_q || (item1_q && last1_q);
+  assign full     = total >= 6'd16;
+  assign rest     = !full && ends && total != '0;
+  assign push     = full || rest;
+  assign left     = full ? total - 6'd16 : rest ? '0 : total;
+
+  always_comb begin
+    item_bits = Item'(packed1_q);
+    if (prefixed) item_bits = asym_i ? {packed1_q, prefix_i} : Item'({packed1_q, prefix_i[15:0]});
+    if (!item1_q) item_bits = '0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      fill_q  <= '0;
+      flush_q <= 1'b0;
+      pre_q   <= 1'b0;
+      taint_q <= 1'b0;
+      push2_q <= 1'b0;
+      placed_q <= '0;
+    end else if (en_i) begin
+      fill_q  <= left;
+      placed_q <= (Units * Lanes)'(item_bits) << (32'(fill_q) * Lanes);
+      flush_q <= ends && left != '0;
+      pre_q   <= !push && (pre_q || (item1_q && first1_q && !token_i));
+      taint_q <= left != '0 && ((item1_q && nonfinite1_q) || (taint_q && !(push && item1_q)));
+      push2_q <= push;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      last2_q      <= ends && left == '0;
+      pre2_q       <= pre_q || (item1_q && first1_q && !token_i);
+      nonfinite2_q <= taint_q || (item1_q && nonfinite1_q);
+      bytes2_q     <= full ? 6'(2 * Lanes) : 6'((32'(total) * Lanes) >> 3);
+    end
+  end
+
+  // Stage 3: the bit buffer.
+  logic [Units*Lanes-1:0] held_q, sum;
+  assign sum = held_q | placed_q;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      held_q       <= '0;
+      push_valid_o <= 1'b0;
+    end else if (en_i) begin
+      held_q       <= push2_q ? sum >> Beat : sum;
+      push_valid_o <= push2_q;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      push_data_o      <= sum[Beat-1:0];
+      push_bytes_o     <= bytes2_q;
+      push_last_o      <= last2_q;
+      push_pre_o       <= pre2_q;
+      push_nonfinite_o <= nonfinite2_q;
+    end
+  end
+
+endmodule

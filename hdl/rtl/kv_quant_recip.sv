@@ -1,0 +1,51 @@
+// What the lanes need to divide by a scale.
+//
+// scale_i   fp16, not negative, finite
+// shift_o   10 + exponent of its 11-bit significand in units of 2^-24: 0 to 39; 63 for 0
+// sig_o     the significand without its leading one
+// recip_o   floor(2^27 / significand)
+// Outputs one cycle after the input, one scale every cycle. Nothing moves with en_i = 0.
+module kv_quant_recip (
+    input  logic        clk_i,
+    input  logic        en_i,
+    input  logic [14:0] scale_i,
+    output logic [ 5:0] shift_o,
+    output logic [ 9:0] sig_o,
+    output logic [17:0] recip_o
+);
+
+  logic [17:0] table_q[0:1023];
+
+  initial begin
+    for (int i = 0; i < 1024; i++) table_q[i] = 18'((1 << 27) / (1024 + i));
+  end
+
+  logic [3:0] zeros;
+  logic [9:0] sig;
+  logic [5:0] shift;
+
+  // Leading zeros of a subnormal significand, counted to behind its leading one.
+  always_comb begin
+    zeros = 4'd0;
+    for (int i = 0; i < 10; i++) if (scale_i[i]) zeros = 4'(10 - i);
+  end
+
+  always_comb begin
+    if (scale_i[14:10] != '0) begin
+      sig   = scale_i[9:0];
+      shift = 6'(scale_i[14:10]) + 6'd9;
+    end else begin
+      sig   = scale_i[9:0] << zeros;
+      shift = scale_i[9:0] == '0 ? 6'd63 : 6'd10 - 6'(zeros);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      shift_o <= shift;
+      sig_o   <= sig;
+      recip_o <= table_q[sig];
+    end
+  end
+
+endmodule
