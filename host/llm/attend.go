@@ -64,7 +64,11 @@ func (m *Model) NewCache() *Cache {
 }
 
 // Attend implements KV.
-func (c *Cache) Attend(_ context.Context, s Step) error {
+func (c *Cache) Attend(_ context.Context, s Step) error { return c.AttendWith(s, nil) }
+
+// AttendWith is Attend and shows the weights of each query head h and position
+// First + i, over the positions up to it; the slice is good during the call.
+func (c *Cache) AttendWith(s Step, show func(h, i int, weights []float32)) error {
 	k, v := c.k[s.Layer], c.v[s.Layer]
 	if have := len(k[0]) / c.dim; have != s.First {
 		return fmt.Errorf("position %d comes after %d kept ones", s.First, have)
@@ -83,6 +87,11 @@ func (c *Cache) Attend(_ context.Context, s Step) error {
 	for h := range c.heads {
 		kv := h / (c.heads / c.kvHeads)
 		AttendHead(c.weights[:s.N*rows], s.Out[h*c.dim:], s.Q[h*c.dim:], c.heads*c.dim, k[kv], v[kv], s.N, rows, c.dim, c.scale)
+		for i := range s.N {
+			if show != nil {
+				show(h, i, c.weights[i*rows:][:s.First+i+1])
+			}
+		}
 	}
 	return nil
 }
