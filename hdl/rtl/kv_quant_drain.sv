@@ -4,7 +4,8 @@
 // go_i              in this cycle the reading of the next group starts, one beat a cycle, beats_i + 1 in
 //                   all; go_last_i: it is the last of its packet; go_nonfinite_i goes with its items
 // read_o            a beat is read in this cycle; first_o: of its group; row_o: it is the last of its row;
-//                   word_o: its index in the row; bank_o: number of its group mod 4; last_o: of its packet
+//                   word_o: its index in the row; bank_o: number of its per-channel group mod 4; last_o: of its packet
+// channel_i         groups are per channel; only these have a bank in kv_quant_table
 // beat_o            the beat, one cycle after read_o
 // The reading of a group is over before that of the next starts. Depth: a full per-channel tile and what
 // comes in while its scales are computed. Nothing moves in a cycle with en_i = 0.
@@ -21,8 +22,10 @@ module kv_quant_drain #(
     input  logic                en_i,
     input  logic                put_i,
     input  logic [16*Lanes-1:0] beat_i,
+    input  logic                channel_i,
     input  logic [        15:0] beats_i,
     input  logic [   WordW-1:0] top_word_i,
+    input  logic                banked_i,
     input  logic                go_i,
     input  logic                go_last_i,
     input  logic                go_nonfinite_i,
@@ -83,7 +86,7 @@ module kv_quant_drain #(
         out_q  <= after(out_q);
         left_q <= go_i ? beats_i : left_q - 16'd1;
         word_q <= row_o ? '0 : word_q + 1'b1;
-        if (ends) bank_q <= bank_q + 2'd1;
+        if (ends && channel_i) bank_q <= bank_q + 2'd1;
       end
     end
   end
