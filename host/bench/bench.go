@@ -82,7 +82,7 @@ func (b *bench) row(p Promise, info driver.Info) (Row, error) {
 	}
 	row.judge()
 	if row.Count == 0 {
-		row.Absent = "none of its shapes fits this engine"
+		row.Absent = "nothing to measure fits this engine"
 	}
 	return row, nil
 }

@@ -242,35 +242,56 @@ func TestAttentionRows(t *testing.T) {
 	}
 	defer tr.Close()
 	b := &bench{ctx: t.Context(), p: regmap.DefaultParams()}
-	weights, err := attentionOf(b, tr)
+	a, err := openAttention(tr, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	group := tr.Hq / tr.Hkv
-	if len(weights) != tr.Layers || len(weights[0]) != tr.Hkv {
-		t.Fatalf("%d layers, %d heads", len(weights), len(weights[0]))
+	rows, err := a.rows(b, 3, 300)
+	if err != nil || len(rows) != 300 {
+		t.Fatalf("%d rows: %v", len(rows), err)
 	}
-	rows := weights[1][0].observe(300, 32)
-	if len(rows) != 32*group {
-		t.Fatalf("%d rows of 32 queries and %d query heads", len(rows), group)
-	}
-	for i, row := range rows {
+	for query, row := range rows {
 		sum := 0.0
 		for j, w := range row {
-			if query := 300 - 32 + i/group; j > query && w != 0 {
+			if j > query && w != 0 {
 				t.Fatalf("the query at %d looks at %d", query, j)
 			}
 			sum += fp16.ToFloat64(w)
 		}
-		if sum < 0.99 || sum > 1.01 {
-			t.Errorf("row %d adds up to %g", i, sum)
+		if len(row) != 300 || sum < 0.99 || sum > 1.01 {
+			t.Errorf("row %d of %d adds up to %g", query, len(row), sum)
 		}
 	}
-	if len(queryHeads(weights)) != tr.Layers*tr.Hq {
-		t.Errorf("%d query heads", len(queryHeads(weights)))
+	// Query head 15 is the last of the last layer; head 0 of layer 0 comes next.
+	long, err := joined(b, tr, 15, 3*tr.T+7)
+	if err != nil || len(long) != tr.T || len(long[0]) != 3*tr.T+7 {
+		t.Fatalf("%d rows end to end: %v", len(long), err)
 	}
-	long := joined(queryHeads(weights), 15, tr.T, 3*tr.T+7)
-	if len(long) != tr.T || len(long[0]) != 3*tr.T+7 || long[9][tr.T+4] != weights[0][0].rows[9*group][4] {
-		t.Error("rows laid end to end are not those of the heads")
+	for s, at := range []struct{ layer, head int }{{3, 3}, {0, 0}, {0, 1}, {0, 2}} {
+		if a, err = openAttention(tr, at.layer); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err = a.rows(b, at.head, tr.T); err != nil {
+			t.Fatal(err)
+		}
+		part := long[100][s*tr.T:]
+		if want := rows[100][:min(tr.T, len(part))]; !slices.Equal(part[:len(want)], want) {
+			t.Errorf("segment %d is not that of layer %d, query head %d", s, at.layer, at.head)
+		}
+	}
+}
+
+// A trace longer than the engine's score table is measured as far as it goes.
+func TestPrefixes(t *testing.T) {
+	tr := &trace.Trace{T: 10000, Layers: 1, Hq: 1}
+	b := &bench{p: regmap.DefaultParams()}
+	if got, want := b.prefixes(tr), []int{1024, 2048, 3584, 4096}; !slices.Equal(got, want) {
+		t.Errorf("prefixes %v, want %v", got, want)
+	}
+	if got := b.lengths(tr); got != nil {
+		t.Errorf("lengths %v, want none", got)
+	}
+	if got, want := b.prefixes(&trace.Trace{T: 3}), []int{1, 2, 3}; !slices.Equal(got, want) {
+		t.Errorf("prefixes of three positions are %v, want %v", got, want)
 	}
 }

@@ -13,40 +13,21 @@ import (
 // that comes first, for each n.
 func selectLong(b *bench) error {
 	for _, t := range b.opt.Traces {
-		weights, err := attentionOf(b, t)
-		if err != nil {
-			return err
-		}
-		heads := queryHeads(weights)
-		for _, n := range b.lengths(t, len(heads)) {
-			if err := b.long(t, heads, n); err != nil {
+		for _, n := range b.lengths(t) {
+			samples, err := b.long(t, n)
+			if err != nil {
 				return fmt.Errorf("%s: %w", t.Name, err)
 			}
+			b.median(samples, t, n)
 		}
 	}
 	return nil
 }
 
-// queryHeads takes the rows of the query heads apart, over all layers.
-func queryHeads(weights [][]headRows) (all []headRows) {
-	for _, layer := range weights {
-		for _, h := range layer {
-			for g := range h.group {
-				one := headRows{first: h.first, group: 1}
-				for i := g; i < len(h.rows); i += h.group {
-					one.rows = append(one.rows, h.rows[i])
-				}
-				all = append(all, one)
-			}
-		}
-	}
-	return all
-}
-
 // lengths lists the powers of two beyond a trace that its heads can fill and the
 // engine takes.
-func (b *bench) lengths(t *trace.Trace, heads int) (all []int) {
-	for n := 256; n <= min(b.p.MaxTokens, heads*t.T); n *= 2 {
+func (b *bench) lengths(t *trace.Trace) (all []int) {
+	for n := 256; n <= min(b.p.MaxTokens, t.Layers*t.Hq*t.T); n *= 2 {
 		if n > t.T {
 			all = append(all, n)
 		}
@@ -58,49 +39,59 @@ func (b *bench) lengths(t *trace.Trace, heads int) (all []int) {
 }
 
 // long measures choices among n positions, of which each head gives up to T.
-func (b *bench) long(t *trace.Trace, heads []headRows, n int) error {
-	from := len(b.into.Samples)
-	settings, starts := keeps, min(4, len(heads))
+func (b *bench) long(t *trace.Trace, n int) (samples []Point, err error) {
+	heads := t.Layers * t.Hq
+	starts := min(4, heads)
 	if b.opt.Quick {
-		settings, starts = settings[:3], min(2, len(heads))
+		starts = min(2, heads)
 	}
 	for s := range starts {
-		first := s * len(heads) / starts
-		rows := joined(heads, first, t.T, n)
-		for _, set := range settings {
-			count := len(rows)
-			if set.observe > 0 {
-				count = min(count, set.observe)
-			}
-			recent, k := n*set.recentPercent/100, n*set.percent/100
-			spent, err := b.search(rows[len(rows)-count:], n, set.sinks, recent, k)
+		first := s * heads / starts
+		rows, err := joined(b, t, first, n)
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		for _, set := range b.settings() {
+			p, err := b.sample(t, set, rows, 1, n)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			b.into.Samples = append(b.into.Samples, Point{Measured: float64(spent), Promised: b.into.Limit.at(b.words(n)), Settings: Settings{
-				{"trace", t.Name}, {"n", n}, {"k", k}, {"sinks", set.sinks}, {"recent", recent}, {"rows", count}, {"first", first},
-			}})
+			p.Settings = append(p.Settings, Setting{"first", first})
+			samples = append(samples, p)
 		}
 	}
-	b.medianOf(b.into.Samples[from:], n, Settings{{"trace", t.Name}, {"n", n}})
-	return nil
+	return samples, nil
 }
 
-// joined lays the rows of each query end to end, from head first on, wrapping
-// around, to n weights. Queries that one of the layers lacks are left out.
-func joined(heads []headRows, first, t, n int) [][]uint16 {
-	from := 0
-	for _, h := range heads {
-		from = max(from, h.first)
-	}
-	rows := make([][]uint16, t-from)
-	for i := range rows {
-		row := make([]uint16, 0, n)
-		for s := 0; len(row) < n; s++ {
-			h := heads[(first+s)%len(heads)]
-			row = append(row, h.rows[from+i-h.first][:min(t, n-len(row))]...)
+// joined lays the rows of each of a trace's last queries end to end to n weights:
+// those of query head first, counted through all layers, then of the next.
+// Queries that one of the heads lacks are left out.
+func joined(b *bench, t *trace.Trace, first, n int) ([][]uint16, error) {
+	var rows [][]uint16
+	var a *attentionOf
+	for s := 0; s*t.T < n; s++ {
+		head := (first + s) % (t.Layers * t.Hq)
+		if l := head / t.Hq; a == nil || a.layer != l {
+			var err error
+			if a, err = openAttention(t, l); err != nil {
+				return nil, err
+			}
 		}
-		rows[i] = row
+		of, err := a.rows(b, head%t.Hq, t.T)
+		if err != nil {
+			return nil, err
+		}
+		if s == 0 {
+			rows = make([][]uint16, len(of))
+		}
+		rows = rows[max(0, len(rows)-len(of)):] // the last queries are in both
+		for i := range rows {
+			row := of[len(of)-len(rows)+i]
+			rows[i] = append(rows[i], row[:min(t.T, n-len(rows[i]))]...)
+		}
 	}
-	return rows
+	return rows, nil
 }

@@ -29,19 +29,34 @@ var keeps = []keep{
 	{32, 0, 0, 40},
 }
 
+// mostQueries bounds the queries whose weights are added, and so the memory that
+// a long trace takes.
+const mostQueries = 1024
+
 // selectReal measures the search of the attention weights of a trace: for each
 // key-value head the rows of the query heads that share it, as `kvaccel run`
 // sends them. Judged is the median over heads, layers and settings for each n.
 func selectReal(b *bench) error {
 	for _, t := range b.opt.Traces {
-		weights, err := attentionOf(b, t)
-		if err != nil {
-			return err
-		}
-		for _, n := range b.prefixes(t) {
-			if err := b.real(t, weights, n); err != nil {
-				return fmt.Errorf("%s: %w", t.Name, err)
+		sizes := b.prefixes(t)
+		samples := make([][]Point, len(sizes)) // by size
+		for l := range t.Layers {
+			a, err := openAttention(t, l)
+			if err != nil {
+				return err
 			}
+			for kv := range t.Hkv {
+				for i, n := range sizes {
+					s, err := b.real(a, kv, n)
+					if err != nil {
+						return fmt.Errorf("%s: layer %d head %d: %w", t.Name, l, kv, err)
+					}
+					samples[i] = append(samples[i], s...)
+				}
+			}
+		}
+		for i, n := range sizes {
+			b.median(samples[i], t, n)
 		}
 	}
 	return nil
@@ -50,49 +65,72 @@ func selectReal(b *bench) error {
 // prefixes lists the prefixes of a trace to choose among: quarter, half, what a
 // run compresses, and all of it, as far as the engine takes them.
 func (b *bench) prefixes(t *trace.Trace) (all []int) {
-	sizes := []int{t.T / 4, t.T / 2, t.T - (t.T+7)/8, t.T}
+	whole := min(t.T, b.p.MaxTokens)
+	sizes := []int{whole / 4, whole / 2, whole - (whole+7)/8, whole}
 	if b.opt.Quick {
 		sizes = sizes[1:3]
 	}
 	for _, n := range sizes {
-		if n >= 1 && n <= b.p.MaxTokens && !slices.Contains(all, n) {
+		if n >= 1 && !slices.Contains(all, n) {
 			all = append(all, n)
 		}
 	}
 	return all
 }
 
-// real measures all heads of a trace with a prefix of n positions.
-func (b *bench) real(t *trace.Trace, weights [][]headRows, n int) error {
-	from := len(b.into.Samples)
-	settings := keeps
+// settings are those of the set that is measured.
+func (b *bench) settings() []keep {
 	if b.opt.Quick {
-		settings = settings[:3]
+		return keeps[:3]
 	}
-	for l, heads := range weights {
-		for h, head := range heads {
-			for _, set := range settings {
-				rows := head.observe(n, set.observe)
-				if len(rows) == 0 {
-					continue
-				}
-				recent, k := n*set.recentPercent/100, n*set.percent/100
-				spent, err := b.search(rows, n, set.sinks, recent, k)
-				if err != nil {
-					return fmt.Errorf("layer %d head %d: %w", l, h, err)
-				}
-				b.into.Samples = append(b.into.Samples, Point{Measured: float64(spent), Promised: b.into.Limit.at(b.words(n)), Settings: Settings{
-					{"trace", t.Name}, {"n", n}, {"k", k}, {"sinks", set.sinks}, {"recent", recent}, {"rows", len(rows)}, {"layer", l}, {"head", h},
-				}})
-			}
-		}
-	}
-	b.medianOf(b.into.Samples[from:], n, Settings{{"trace", t.Name}, {"n", n}})
-	return nil
+	return keeps
 }
 
-// medianOf puts the median of some samples down as a point.
-func (b *bench) medianOf(samples []Point, n int, s Settings) {
+// real measures the searches of one head with a prefix of n positions.
+func (b *bench) real(a *attentionOf, kv, n int) (samples []Point, err error) {
+	group := a.t.Hq / a.t.Hkv
+	var rows [][]uint16 // of the last queries, group each
+	for g := range group {
+		of, err := a.rows(b, kv*group+g, n)
+		if err != nil {
+			return nil, err
+		}
+		if rows == nil {
+			rows = make([][]uint16, len(of)*group)
+		}
+		for i, row := range of {
+			rows[i*group+g] = row
+		}
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	for _, set := range b.settings() {
+		p, err := b.sample(a.t, set, rows, group, n)
+		if err != nil {
+			return nil, err
+		}
+		p.Settings = append(p.Settings, Setting{"layer", a.layer}, Setting{"head", kv})
+		samples = append(samples, p)
+	}
+	return samples, nil
+}
+
+// sample measures one search of the last of some rows, group of them a query.
+func (b *bench) sample(t *trace.Trace, set keep, rows [][]uint16, group, n int) (Point, error) {
+	count := len(rows)
+	if set.observe > 0 {
+		count = min(count, set.observe*group)
+	}
+	recent, k := n*set.recentPercent/100, n*set.percent/100
+	spent, err := b.search(rows[len(rows)-count:], n, set.sinks, recent, k)
+	return Point{Measured: float64(spent), Promised: b.into.Limit.at(b.words(n)), Settings: Settings{
+		{"trace", t.Name}, {"n", n}, {"k", k}, {"sinks", set.sinks}, {"recent", recent}, {"rows", count},
+	}}, err
+}
+
+// median puts samples down, and their median as a point.
+func (b *bench) median(samples []Point, t *trace.Trace, n int) {
 	if len(samples) == 0 {
 		return
 	}
@@ -100,91 +138,58 @@ func (b *bench) medianOf(samples []Point, n int, s Settings) {
 	for i, p := range samples {
 		v[i] = p.Measured
 	}
-	b.into.Points = append(b.into.Points, Point{Settings: s, Measured: median(v), Promised: b.into.Limit.at(b.words(n)),
-		Of: len(v), Min: slices.Min(v), Max: slices.Max(v)})
+	b.into.Samples = append(b.into.Samples, samples...)
+	b.into.Points = append(b.into.Points, Point{Settings: Settings{{"trace", t.Name}, {"n", n}}, Measured: median(v),
+		Promised: b.into.Limit.at(b.words(n)), Of: len(v), Min: slices.Min(v), Max: slices.Max(v)})
 }
 
-// headRows are the attention rows of one key-value head: for each query from
-// first on, one of T weights for each query head that shares it.
-type headRows struct {
-	first int
-	group int
-	rows  [][]uint16
+// attentionOf is one layer of a trace: recorded weights if it has any, else
+// those that its queries give.
+type attentionOf struct {
+	t     *trace.Trace
+	layer int
+	data  trace.Layer
 }
 
-// observe gives the rows of the last count queries of the first n positions, of
-// all of them if count is 0.
-func (h headRows) observe(n, count int) [][]uint16 {
-	from := h.first
-	if count > 0 {
-		from = max(from, n-count)
+func openAttention(t *trace.Trace, l int) (*attentionOf, error) {
+	if t.AttnRows(l) > 0 {
+		return &attentionOf{t: t, layer: l}, nil
 	}
-	if from >= n {
-		return nil
+	if !t.HasQ(l) {
+		return nil, t.MissingQ(l, "attention weights")
 	}
-	return h.rows[(from-h.first)*h.group : (n-h.first)*h.group]
+	data, _, err := t.Layer(l, true)
+	return &attentionOf{t, l, data}, err
 }
 
-// attentionOf gives the attention rows of every layer and key-value head of a
-// trace: recorded ones if it has any, else those that its queries give.
-func attentionOf(b *bench, t *trace.Trace) ([][]headRows, error) {
-	all := make([][]headRows, t.Layers)
-	for l := range all {
-		if t.AttnRows(l) == 0 && !t.HasQ(l) {
-			return nil, t.MissingQ(l, "attention weights")
+// rows gives the weights of a query head, one row of n for each of the last
+// queries of the first n positions: all of them, up to mostQueries, as far as
+// they were recorded.
+func (a *attentionOf) rows(b *bench, head, n int) ([][]uint16, error) {
+	t := a.t
+	first := max(0, n-mostQueries)
+	if recorded := t.AttnRows(a.layer); recorded > 0 {
+		first = max(first, t.T-recorded)
+		if first >= n {
+			return nil, nil
 		}
-		layer, _, err := t.Layer(l, t.AttnRows(l) == 0)
+		w, _, err := t.Attn(a.layer, head, first, n-first)
 		if err != nil {
 			return nil, err
 		}
-		for kv := range t.Hkv {
-			var rows headRows
-			if t.AttnRows(l) > 0 {
-				rows, err = recordedRows(t, l, kv)
-			} else {
-				rows, err = computedRows(b, t, layer, kv)
-			}
-			if err != nil {
-				return nil, err
-			}
-			all[l] = append(all[l], rows)
+		rows := make([][]uint16, n-first)
+		for i := range rows {
+			rows[i] = w[i*t.T:][:n]
 		}
+		return rows, nil
 	}
-	return all, nil
-}
-
-func computedRows(b *bench, t *trace.Trace, layer trace.Layer, kv int) (headRows, error) {
-	h := headRows{group: t.Hq / t.Hkv}
-	h.rows = make([][]uint16, t.T*h.group)
-	k := attention.Floats(layer.K[kv])
-	q := make([][]float64, h.group)
-	for g := range q {
-		q[g] = attention.Floats(layer.Q[kv*h.group+g])
-	}
-	err := parallel.Each(b.ctx, t.T, func(query int) error {
-		buf := make([]float64, t.T)
-		for g := range q {
-			row := make([]uint16, t.T)
-			attention.Weights(row, q[g][query*t.D:][:t.D], k, query, t.Scale, buf)
-			h.rows[query*h.group+g] = row
-		}
+	q := attention.Floats(a.data.Q[head][first*t.D : n*t.D])
+	k := attention.Floats(a.data.K[head/(t.Hq/t.Hkv)][:n*t.D])
+	rows := make([][]uint16, n-first)
+	err := parallel.Each(b.ctx, len(rows), func(i int) error {
+		rows[i] = make([]uint16, n)
+		attention.Weights(rows[i], q[i*t.D:][:t.D], k, first+i, t.Scale, make([]float64, n))
 		return nil
 	})
-	return h, err
-}
-
-func recordedRows(t *trace.Trace, l, kv int) (headRows, error) {
-	count := t.AttnRows(l)
-	h := headRows{first: t.T - count, group: t.Hq / t.Hkv}
-	h.rows = make([][]uint16, count*h.group)
-	for g := range h.group {
-		w, _, err := t.Attn(l, kv*h.group+g, h.first, count)
-		if err != nil {
-			return h, err
-		}
-		for i := range count {
-			h.rows[i*h.group+g] = w[i*t.T:][:t.T]
-		}
-	}
-	return h, nil
+	return rows, err
 }
