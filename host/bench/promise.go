@@ -8,6 +8,8 @@
 package bench
 
 import (
+	"slices"
+
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 )
@@ -79,14 +81,14 @@ var Promises = []Promise{
 
 // absent says why a device cannot be held to a promise; empty if it can.
 func (p Promise) absent(info driver.Info) string {
-	for _, f := range regmap.FeatCodes {
-		switch {
-		case f.Name != p.Feature:
-		case info.Has(1<<f.Value) && p.sweep != nil:
-			return ""
-		default:
-			return f.Name + " was left out of this engine"
-		}
+	i := slices.IndexFunc(regmap.FeatCodes, func(f regmap.Code) bool { return f.Name == p.Feature })
+	switch {
+	case i < 0:
+		return p.Feature + " is not in the engine yet"
+	case p.sweep == nil:
+		return p.Feature + " cannot be measured yet"
+	case !info.Has(1 << regmap.FeatCodes[i].Value):
+		return p.Feature + " was left out of this engine"
 	}
-	return p.Feature + " is not in the engine yet"
+	return ""
 }

@@ -122,10 +122,10 @@ func (b *bench) sample(t *trace.Trace, set keep, rows [][]uint16, group, n int) 
 	if set.observe > 0 {
 		count = min(count, set.observe*group)
 	}
-	recent, k := n*set.recentPercent/100, n*set.percent/100
-	spent, err := b.search(rows[len(rows)-count:], n, set.sinks, recent, k)
+	sinks, recent, k := min(n, set.sinks), n*set.recentPercent/100, n*set.percent/100
+	spent, err := b.search(rows[len(rows)-count:], n, sinks, recent, k)
 	return Point{Measured: float64(spent), Promised: b.into.Limit.at(b.words(n)), Settings: Settings{
-		{"trace", t.Name}, {"n", n}, {"k", k}, {"sinks", set.sinks}, {"recent", recent}, {"rows", count},
+		{"trace", t.Name}, {"n", n}, {"k", k}, {"sinks", sinks}, {"recent", recent}, {"rows", count},
 	}}, err
 }
 

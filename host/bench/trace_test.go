@@ -77,6 +77,15 @@ func TestTraceWithoutQueries(t *testing.T) {
 	}
 }
 
+// A trace may be shorter than the positions that a setting protects.
+func TestShortTrace(t *testing.T) {
+	tr := traceOf(t, counted("layers.0.k", 1, 3, 16), counted("layers.0.v", 1, 3, 16), counted("layers.0.q", 1, 3, 16))
+	r, err := Run(t.Context(), open(t, "emu:"), Options{Traces: []*trace.Trace{tr}, Only: []string{"select-real", "select-long"}})
+	if err != nil || len(r.Rows[0].Points) != 3 || len(r.Rows[1].Points) != 0 {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
+
 // A trace whose prefixes have no recorded queries at all leaves nothing to judge.
 func TestNothingFits(t *testing.T) {
 	tr := traceOf(t, counted("layers.0.k", 1, 400, 16), counted("layers.0.v", 1, 400, 16), counted("layers.0.attn", 1, 5, 400))
