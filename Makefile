@@ -15,7 +15,7 @@ SEED   ?= 1
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test lockstep mutants-smoke bench clean
+.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +29,9 @@ rtl-trace: ## the same with waveforms
 rtl-sets: ## the engines that the lockstep compares
 	@$(GO) run ./verification/lockstep/cmd/lockstep -cycles 0 >/dev/null
 
-lint: ## Verilator warnings for every lane count, gofmt, go vet
+lint: ## Verilator warnings for every lane count, gofmt, go vet, staticcheck
 	@scripts/lint-rtl.sh
-	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
-	$(GO) vet ./...
+	@scripts/lint-go.sh
 
 generate: ## everything that is generated from the specification table
 	$(GO) generate ./...
@@ -40,6 +39,9 @@ generate: ## everything that is generated from the specification table
 test: rtl-sets ## builds the engines and runs all tests, the short lockstep among them
 	$(GO) vet ./...
 	$(GO) test ./...
+
+formal: ## proofs of the RTL with Yosys, and their mutants
+	@$(GO) run ./verification/formal/cmd/formal
 
 lockstep: ## emulator against RTL at every clock edge (CYCLES=10000000 SEED=1)
 	$(GO) run ./verification/lockstep/cmd/lockstep -cycles $(CYCLES) -seed $(SEED)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs from Debian's packages what the tests need and this machine lacks:
-# Verilator and a C++ compiler for the Verilated engine, make to drive it.
+# Verilator and a C++ compiler for the Verilated engine, Yosys for the proofs, make to
+# drive them.
 set -eu
 
 missing=
@@ -8,6 +9,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need make make
 need g++ g++
 need verilator verilator
+need yosys yosys
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -19,7 +19,6 @@ type reference struct {
 	regs      map[uint32]uint32
 	waiting   [][]byte // requests sent
 	served    int      // requests answered since the device was opened
-	last      packet.Response
 	closed    bool
 	lastSlice []byte // what the last Recv gave
 }

@@ -15,7 +15,6 @@ type trace struct {
 	beats  []int               // clocks in which m_axis gives a beat
 	change map[int][]int       // counter: clocks at whose end it changes
 	last   [numCounters]uint32 // values at the end
-	resp   packet.Response
 }
 
 func record(t *testing.T, p regmap.Params, wires ...[]byte) trace {

@@ -1,0 +1,55 @@
+package formal
+
+// Proofs is the list of all proofs.
+func Proofs() []Proof {
+	return []Proof{
+		{
+			Name: "fv_skid",
+			Says: "a queue of two, head and readies from registers",
+			RTL:  []string{"kv_skid.sv"},
+			Mutants: []Mutant{
+				{"second register not used", "kv_skid.sv", "if (push_i & ~to_q0) q1_q <= data_i;", ""},
+				{"head overwritten", "kv_skid.sv", "assign to_q0   = ~valid_q | (~full_q & pop_i);", "assign to_q0 = ~full_q;"},
+				{"valid lost", "kv_skid.sv", "else if (pop_i & ~full_q) valid_q <= 1'b0;", "else if (pop_i) valid_q <= 1'b0;"},
+				{"clear forgets the second", "kv_skid.sv", "        valid_q <= 1'b0;\n        full_q  <= 1'b0;\n      end else begin", "        valid_q <= 1'b0;\n      end else begin"},
+				{"head moves though it stays", "kv_skid.sv", "if (pop_i & full_q) q0_q <= q1_q;", "if (full_q) q0_q <= q1_q;"},
+			},
+		},
+		{
+			Name: "fv_fifo",
+			Says: "a queue whose head is a register, still while not enabled",
+			RTL:  []string{"kv_fifo.sv"},
+			Mutants: []Mutant{
+				{"write beside the fetch not seen", "kv_fifo.sv", "near_q ? near_d_q : ram_q", "ram_q"},
+				{"fetch a place late", "kv_fifo.sv", "assign raddr   = pop_i ? rd2_q : rd1_q;", "assign raddr = rd1_q;"},
+				{"moves while not enabled", "kv_fifo.sv", "    if (en_i) begin\n      if (push_i) mem", "    begin\n      if (push_i) mem"},
+				{"count off at the end", "kv_fifo.sv", "more_q  <= count_q > CountW'(2);", "more_q  <= count_q > CountW'(1);"},
+			},
+		},
+		{
+			Name: "fv_queue",
+			Says: "a queue, still while not enabled",
+			RTL:  []string{"kv_queue.sv"},
+			Mutants: []Mutant{
+				{"valid a place early", "kv_queue.sv", "valid_q <= count_q != CountW'(1);", "valid_q <= count_q != CountW'(2);"},
+				{"push and pop at once lose one", "kv_queue.sv", "end else if (pop_i && !push_i) begin", "end else if (pop_i) begin"},
+				{"pops while not enabled", "kv_queue.sv", "if (push_i) wr_q <= wr_q + AddrW'(1);\n      if (pop_i) rd_q <= rd_q + AddrW'(1);\n      if (push_i && !pop_i)", "if (push_i) wr_q <= wr_q + AddrW'(1);\n      if (push_i && !pop_i)"},
+			},
+		},
+		{
+			Name: "fv_shell",
+			Says: "AXI-Stream rules on both ports, also across soft resets",
+			RTL:  []string{"kv_skid.sv", "kv_shell.sv"},
+			Mutants: []Mutant{
+				{"beat taken with the soft reset not seen", "kv_shell.sv", "discard_q <= s_mid_d;", "discard_q <= s_mid_q;"},
+				{"rest of a cut packet kept", "kv_shell.sv", "if (i_valid && in_last_o) discard_q <= 1'b0;", "if (i_valid) discard_q <= 1'b0;"},
+				{"no abort beat", "kv_shell.sv", "abort_q   <= m_mid_q;", "abort_q   <= 1'b0;"},
+				{"abort beat without TLAST", "kv_shell.sv", "assign o_last = abort_q | out_last_i;", "assign o_last = out_last_i;"},
+				{"abort beat into a full slice", "kv_shell.sv", "assign abort_push = abort_q & o_ready & ~soft_rst_i;", "assign abort_push = abort_q & ~soft_rst_i;"},
+				{"enabled though the output is full", "kv_shell.sv", "assign core_en_o = ~(halt | freeze_out | (", "assign core_en_o = ~(halt | ("},
+				{"both stalls at once", "kv_shell.sv", "assign freeze_in = in_want_i & ~in_valid_o & ~freeze_out;", "assign freeze_in = in_want_i & ~in_valid_o;"},
+				{"beat popped though the core stands", "kv_shell.sv", "(core_en_o & in_take_i)", "in_take_i"},
+			},
+		},
+	}
+}
