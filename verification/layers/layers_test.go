@@ -15,6 +15,7 @@ const module = "github.com/kvaccel/kvaccel/"
 // allowed lists, for each part, the parts that its non-test code may import.
 // A part is the longest prefix found here.
 var allowed = map[string][]string{
+	"docs":               {},
 	"internal":           {},
 	"driver/regmap":      {},
 	"driver/regmap/gen":  {"driver/regmap/spec"},
