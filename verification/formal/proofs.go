@@ -51,5 +51,24 @@ func Proofs() []Proof {
 				{"beat popped though the core stands", "kv_shell.sv", "(core_en_o & in_take_i)", "in_take_i"},
 			},
 		},
+		{
+			Name: "fv_regs",
+			Says: "AXI4-Lite: each access answered once; registers, counters",
+			RTL:  []string{"kv_regs.sv"},
+			Mutants: []Mutant{
+				{"answer overwritten", "kv_regs.sv", "assign write = aw_q & w_q & ~s_axil_bvalid;", "assign write = aw_q & w_q;"},
+				{"write without its data", "kv_regs.sv", "assign write = aw_q & w_q & ~s_axil_bvalid;", "assign write = aw_q & ~s_axil_bvalid;"},
+				{"write done twice", "kv_regs.sv", "if (write) w_q <= 1'b0;", "if (write & s_axil_wvalid) w_q <= 1'b0;"},
+				{"address overwritten", "kv_regs.sv", "if (s_axil_arvalid & ~ar_q) araddr_q", "if (s_axil_arvalid) araddr_q"},
+				{"read answer not held", "kv_regs.sv", "else if (s_axil_rready) s_axil_rvalid <= 1'b0;", "else s_axil_rvalid <= 1'b0;"},
+				{"partial strobe writes", "kv_regs.sv", "wstrb_q <= s_axil_wstrb == 4'hF;", "wstrb_q <= s_axil_wstrb != 4'h0;"},
+				{"unaligned read answered", "kv_regs.sv", "case ({araddr_q[11:6], araddr_q[1:0]})", "case ({araddr_q[11:6], 2'b00})"},
+				{"event lost to a clearing write", "kv_regs.sv", "(errors_q & ~w1c_errors) | errors_set;", "(errors_q | errors_set) & ~w1c_errors;"},
+				{"counts while frozen", "kv_regs.sv", "{4{en_i}}, ev_packet_i", "4'hF, ev_packet_i"},
+				{"stalls swapped", "kv_regs.sv", "ev_stall_out_i, ev_stall_in_i, busy_i, 1'b1", "ev_stall_in_i, ev_stall_out_i, busy_i, 1'b1"},
+				{"clear leaves the interrupts", "kv_regs.sv", "irq_status_q <= clear_q ? '0 : ", "irq_status_q <= "},
+				{"interrupt not masked", "kv_regs.sv", "(irq_status_q & irq_enable_q[1:0]) != '0", "irq_status_q != '0"},
+			},
+		},
 	}
 }
