@@ -1,9 +1,10 @@
 // Counts the payload beats of a request (docs/engine.md, section 3, the payload columns).
 //
-// load_i takes over the length of the command in header_i, which must have been
-// stable since the cycle before: rows x beats of a row for QUANTIZE and SELECT, one run
-// of beats for ECHO and DEQUANTIZE. beat_i counts one beat taken or filled in;
-// last_o says, from registers, that the next one is the last expected.
+// load_i takes over the length of the command in header_i, which must have been stable
+// since the cycle before (words 1 to 3 since two cycles before if the header has several
+// beats): rows x beats of a row for QUANTIZE and SELECT, one run of beats for ECHO and
+// DEQUANTIZE. beat_i counts one beat taken or filled in; last_o says, from registers,
+// that the next one is the last expected.
 // A length of a header that fails the checks is never used.
 module kv_front_count #(
     parameter int unsigned Lanes = 8
@@ -27,7 +28,7 @@ module kv_front_count #(
   logic [ 9:0] codes;
   logic [10:0] stat_units;
   logic [13:0] row8_q;
-  logic [22:0] product;
+  logic [22:0] product, product_now;
   logic [19:0] units;
 
   assign dims16 = header_i[kv_pkg::REQ_DIMS_LSB+4+:6];
@@ -54,13 +55,22 @@ module kv_front_count #(
 
   always_ff @(posedge clk_i) if (en_i) row8_q <= {1'b0, codes, 3'b0} + {3'b0, stat_units};
 
-  assign product = {14'b0, header_i[kv_pkg::REQ_ROWS_LSB+:9]} * {9'b0, row8_q};
-  assign units   = product[22:3];
+  assign product_now = {14'b0, header_i[kv_pkg::REQ_ROWS_LSB+:9]} * {9'b0, row8_q};
+  assign units = product[22:3];
+
+  // Where the header has more than one beat, words 1 to 3 stand a cycle earlier than the rest.
+  if (Lanes == 16) begin : gen_at_once
+    assign product = product_now;
+  end else begin : gen_product
+    logic [22:0] product_q;
+    always_ff @(posedge clk_i) if (en_i) product_q <= product_now;
+    assign product = product_q;
+  end
 
   // A row, or the whole payload: so many whole beats, and one more with rest. Those of DEQUANTIZE
   // come straight from the multiplier, so the others are settled a cycle before.
   logic [18:0] whole, whole_q, left_q, row_q;
-  logic rest, other_rest_q, rest_q, product_q;
+  logic rest, other_rest_q, rest_q, run_q;
   logic [23:0] row_n_q, rows_q;
   logic row_last;
   logic [2:0] opcode;
@@ -73,7 +83,7 @@ module kv_front_count #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      product_q <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
+      run_q <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
       if (opcode == 3'(kv_pkg::OP_ECHO)) begin
         whole_q <= 19'(bytes[20:LaneB+1]);
         other_rest_q <= bytes[LaneB:0] != '0;
@@ -86,8 +96,8 @@ module kv_front_count #(
     end
   end
 
-  assign whole = product_q ? 19'(units[19:LaneB]) : whole_q;
-  assign rest = product_q ? units[LaneB-1:0] != '0 : other_rest_q;
+  assign whole = run_q ? 19'(units[19:LaneB]) : whole_q;
+  assign rest = run_q ? units[LaneB-1:0] != '0 : other_rest_q;
   assign row_last = rest_q ? left_q == '0 : left_q == 19'd1;
   assign last_o = row_last && rows_q == 24'd1;
 
