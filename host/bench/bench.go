@@ -130,6 +130,21 @@ func (b *bench) point(measured float64, words int, s Settings) {
 	b.into.Points = append(b.into.Points, Point{Settings: s, Measured: measured, Promised: b.into.Limit.at(words)})
 }
 
+// rate puts down beats per cycle. More than one is none: the device counts wrongly.
+func (b *bench) rate(beats, cycles int, s Settings) error {
+	if cycles < beats {
+		return fmt.Errorf("%w: the engine counts %d cycles for %d beats (%v)", driver.ErrProtocol, cycles, beats, s)
+	}
+	b.point(float64(beats)/float64(cycles), 0, s)
+	return nil
+}
+
+// tooSoon is the error of a command that is said to have taken fewer cycles than
+// its beats.
+func tooSoon(cycles uint32) error {
+	return fmt.Errorf("%w: the answer says %d cycles, fewer than the command has beats", driver.ErrProtocol, cycles)
+}
+
 // window is how many requests wait for their answers at most: more than an
 // engine has in flight, so that it never waits for the next.
 const window = 2 * regmap.MaxInFlight

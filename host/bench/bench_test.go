@@ -154,6 +154,29 @@ func TestSlowDevices(t *testing.T) {
 	}
 }
 
+// stopped is a device whose counters stand still and whose answers give no cycles.
+type stopped struct{ driver.Device }
+
+func (s *stopped) ReadReg(ctx context.Context, addr uint32) (uint32, error) { return 7, nil }
+
+func (s *stopped) Recv(ctx context.Context, dst []byte) ([]byte, error) {
+	b, err := s.Device.Recv(ctx, dst)
+	if err == nil {
+		regmap.TrailCycles.Put(b[len(b)-regmap.HeaderBytes:], 0)
+	}
+	return b, err
+}
+
+// A figure that cannot be is no promise kept.
+func TestImpossibleFigures(t *testing.T) {
+	for _, id := range []string{"quantize", "dequantize", "select-rows", "select-search", "select-real", "token-latency"} {
+		_, err := Run(t.Context(), &stopped{open(t, "emu:")}, Options{Quick: true, Only: []string{id}})
+		if !errors.Is(err, driver.ErrProtocol) {
+			t.Errorf("%s: %v, want ErrProtocol", id, err)
+		}
+	}
+}
+
 // rowsSlow makes each attention row of a SELECT seem to take longer.
 type rowsSlow struct{ slow }
 

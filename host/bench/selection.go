@@ -47,8 +47,15 @@ func (b *bench) choose(rows [][]uint16, n, sinks, recent, k int) (int, error) {
 //	search = Cycles - 2 HB - LatCheck - (rows-1) max(W, LatSelectRow) - W,  W = ceil(n/Lanes)
 func (b *bench) search(rows [][]uint16, n, sinks, recent, k int) (int, error) {
 	cycles, err := b.choose(rows, n, sinks, recent, k)
+	if err != nil {
+		return 0, err
+	}
 	w := b.words(n)
-	return cycles - 2*b.p.HeaderBeats() - regmap.LatCheck - (len(rows)-1)*max(w, regmap.LatSelectRow) - w, err
+	spent := cycles - 2*b.p.HeaderBeats() - regmap.LatCheck - (len(rows)-1)*max(w, regmap.LatSelectRow) - w
+	if spent < 0 {
+		return 0, tooSoon(uint32(cycles))
+	}
+	return spent, nil
 }
 
 // selectRows measures attention rows: the beats of count rows, by the difference
@@ -70,7 +77,9 @@ func selectRows(b *bench) error {
 		if err != nil {
 			return err
 		}
-		b.point(float64(count*b.words(n))/float64(twice-some), 0, Settings{{"n", n}})
+		if err := b.rate(count*b.words(n), twice-some, Settings{{"n", n}}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -93,7 +93,9 @@ func (b *bench) tiles(op uint32) error {
 			spent[i] = after - before
 		}
 		s := append(layoutSettings(l), Setting{"rows", rows}, Setting{"dims", dims})
-		b.point(float64(tiles*beats)/float64(spent[1]-spent[0]), 0, s)
+		if err := b.rate(tiles*beats, int(int32(spent[1]-spent[0])), s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -126,6 +128,9 @@ func tokenLatency(b *bench) error {
 				return err
 			}
 			latency := int(resp.Cycles) - 2*b.p.HeaderBeats() - regmap.LatCheck - (dims+fill)/b.p.Lanes
+			if latency < 0 {
+				return tooSoon(resp.Cycles)
+			}
 			b.point(float64(latency), 0, append(layoutSettings(l), Setting{"dims", dims}, Setting{"data", name}))
 		}
 	}
