@@ -273,7 +273,6 @@ module kv_quant #(
       .channel_i     (channel),
       .beats_i       (group_top),
       .top_word_i    (top_word),
-      .banked_i      (channel),
       .go_i          (wait_q[Wait][2]),
       .go_last_i     (wait_q[Wait][1]),
       .go_nonfinite_i(wait_q[Wait][0]),

@@ -25,7 +25,6 @@ module kv_quant_drain #(
     input  logic                channel_i,
     input  logic [        15:0] beats_i,
     input  logic [   WordW-1:0] top_word_i,
-    input  logic                banked_i,
     input  logic                go_i,
     input  logic                go_last_i,
     input  logic                go_nonfinite_i,
