@@ -29,8 +29,11 @@ const (
 // docs/performance.md. One that is kept after all does not belong here.
 var known = []string{"select-long"}
 
-// measure runs the quick set on an engine.
-func measure(t *testing.T, uri string, open driver.Opener) *bench.Report {
+// quick is the set that is compared between engines.
+var quick = bench.Options{Quick: true}
+
+// measure runs the bench on an engine.
+func measure(t *testing.T, uri string, open driver.Opener, opt bench.Options) *bench.Report {
 	t.Helper()
 	u, err := driver.ParseURI(uri)
 	if err != nil {
@@ -48,7 +51,7 @@ func measure(t *testing.T, uri string, open driver.Opener) *bench.Report {
 			t.Error(err)
 		}
 	})
-	r, err := bench.Run(t.Context(), dev, bench.Options{Quick: true})
+	r, err := bench.Run(t.Context(), dev, opt)
 	if err != nil {
 		t.Fatalf("%s: %v", uri, err)
 	}
@@ -56,7 +59,7 @@ func measure(t *testing.T, uri string, open driver.Opener) *bench.Report {
 }
 
 func TestPromises(t *testing.T) {
-	r := measure(t, "emu:", emulator.Open)
+	r := measure(t, "emu:", emulator.Open, quick)
 	for _, row := range r.Rows {
 		switch {
 		case row.Absent != "":
@@ -81,10 +84,10 @@ func TestSameOnRTL(t *testing.T) {
 	}
 	for _, uri := range append([]string{"rtl:"}, strings.Fields(os.Getenv(moreRTL))...) {
 		t.Run(uri, func(t *testing.T) {
-			got := measure(t, uri, rtl.Open)
+			got := measure(t, uri, rtl.Open, quick)
 			p := got.Device.Params
 			want := measure(t, fmt.Sprintf("emu:?lanes=%d&max-dim=%d&tile-tokens=%d&max-tokens=%d&features=%d",
-				p.Lanes, p.MaxDim, p.TileTokens, p.MaxTokens, got.Device.Features), emulator.Open)
+				p.Lanes, p.MaxDim, p.TileTokens, p.MaxTokens, got.Device.Features), emulator.Open, quick)
 			if got.Source != driver.RTL {
 				t.Fatalf("source is %q", got.Source)
 			}
