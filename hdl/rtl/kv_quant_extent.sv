@@ -64,8 +64,10 @@ module kv_quant_extent #(
       first2_q <= first1_q;
       last1_q  <= last_i;
       last2_q  <= last1_q;
-      least1_q <= least1;
-      most1_q  <= most1;
+      for (int q = 0; q < Quarters; q++) begin
+        least1_q[q] <= least1[q];
+        most1_q[q]  <= most1[q];
+      end
       least2_q <= least2;
       most2_q  <= most2;
       if (valid2_q) begin
