@@ -48,7 +48,7 @@ func (g *program) next(re *regime) *sent {
 	if re.name == "short" {
 		budget = 8
 	} else if g.chance(1, 60) {
-		budget = 1 << 14 // as large as the engine allows
+		budget = max(1<<14, p.TileTokens*p.MaxDim/p.Lanes) // as large as the engine allows
 	}
 	if g.last.Opcode == 0 || !g.chance(re.burst, 100) {
 		g.last = g.request(budget)
@@ -129,7 +129,7 @@ func (g *program) rows(q *packet.Request, budget int) {
 			q.Rows = 0
 		}
 	case regmap.OpSelect:
-		q.Rows = max(1, min(budget, 4096)/ceil(q.Dims, p.Lanes))
+		q.Rows = max(1, min(budget, 1<<14)/ceil(q.Dims, p.Lanes))
 		if g.chance(1, 2) {
 			q.Rows = g.upTo(min(q.Rows, 12))
 		}
