@@ -21,8 +21,8 @@ type mutant struct {
 var mutants = []mutant{
 	{"ready a clock late", "kv_skid.sv", "assign ready_o = ~full_q;", "assign ready_o = ~valid_q;", 1 << regmap.FeatEcho},
 	{"ties rounded up", "kv_dequant_lane.sv", "up = half8_q & (below8_q | sig8_q[0]);", "up = half8_q;", 1 << regmap.FeatDequantize},
-	{"equal scores highest lane first", "kv_select_emit.sv", "ties = ties + (LaneB + 1)'(cand3_i[i]);\n    end",
-		"ties = ties + (LaneB + 1)'(cand3_i[i]);\n    end\n    for (int i = 0; i < Lanes; i++) rank[LaneB*i+:LaneB] = ties[LaneB-1:0] - LaneB'(1) - rank[LaneB*i+:LaneB];", 1 << regmap.FeatSelect},
+	{"equal scores highest lane first", "kv_select_emit.sv", "rank4_q <= rank;",
+		"for (int i = 0; i < Lanes; i++) rank4_q[LaneB*i+:LaneB] <= ties[LaneB-1:0] - LaneB'(1) - rank[LaneB*i+:LaneB];", 1 << regmap.FeatSelect},
 }
 
 // The lockstep finds each of these within a few seconds' worth of cycles, and finds
