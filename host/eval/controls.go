@@ -27,7 +27,7 @@ func control(kind string, n int) Run {
 		p.Recent, p.TopK = n-p.Sinks, &zero
 	}
 	p.Name = fmt.Sprintf("%s=%d", kind, n)
-	return Run{p.Name, p}
+	return Run{Name: p.Name, Policy: p}
 }
 
 // rowBytes is what a kept fp16 row and its position take, all layers and heads

@@ -51,6 +51,10 @@ type Options struct {
 type Run struct {
 	Name   string        `json:"name"`
 	Policy policy.Policy `json:"policy"`
+
+	// Control marks a run that nobody asked for by name: it is left out where the
+	// engine or the model's shape does not allow it.
+	Control bool `json:"-"`
 }
 
 // The defaults.
@@ -119,7 +123,8 @@ func (o *Options) completeRuns() error {
 			return fmt.Errorf("%w: --policy names %s twice", ErrOptions, r.Name)
 		}
 		seen[r.Name] = true
-		runs[i] = Run{r.Name, r.Policy.Resolve(o.Prefix)}
+		r.Policy = r.Policy.Resolve(o.Prefix)
+		runs[i] = r
 	}
 	o.Runs = runs
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/record"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
@@ -60,7 +61,7 @@ func (e *evaluation) fidelity(ctx context.Context, res *Result) error {
 	defer func() { e.devices <- dev }()
 	rows := res.all()
 	for i, row := range rows {
-		f, _, err := fidelityOf(ctx, dev, t, Run{row.Name, row.Policy}, e.Prefix)
+		f, _, err := fidelityOf(ctx, dev, t, row.Policy, e.Prefix)
 		if err != nil {
 			return fmt.Errorf("fidelity of policy %s: %w", row.Name, err)
 		}
@@ -87,8 +88,8 @@ func (r *Result) all() []*Row {
 
 // fidelityOf compresses the prefix of a trace and measures attention on what
 // comes later.
-func fidelityOf(ctx context.Context, dev driver.Device, t *trace.Trace, r Run, prefix int) (*RowFidelity, *compress.Result, error) {
-	res, err := compress.Run(ctx, dev, t, r.Policy, compress.Options{Prefix: prefix})
+func fidelityOf(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Policy, prefix int) (*RowFidelity, *compress.Result, error) {
+	res, err := compress.Run(ctx, dev, t, pol, compress.Options{Prefix: prefix})
 	if err != nil || res.Fidelity == nil {
 		return nil, res, err
 	}

@@ -31,6 +31,7 @@ type Result struct {
 	Seed          uint64        `json:"seed"`
 	Bytes         bool          `json:"byte_tokens"` // tokens are bytes
 
+	LeftOut      []string  `json:"left_out,omitempty"`    // controls that the engine cannot do, and why
 	NeedleNote   string    `json:"needle_note,omitempty"` // why there are none
 	NeedleAbsent *Needle   `json:"needle_absent"`         // what guessing comes to
 	Rows         []Row     `json:"rows"`                  // full first
@@ -80,7 +81,7 @@ func (e *evaluation) result(runs, controls []Run) *Result {
 		SchemaVersion: SchemaVersion, Kind: "model", Source: e.info.Source, Device: e.info,
 		Model: e.m.Name, Config: e.m.Config, Text: e.TextName, Window: e.Window, Prefix: e.Prefix, Chunk: e.Chunk, Windows: e.Limit, Block: e.Block,
 		Predictions: e.Limit * (e.Window - e.Prefix - 1), Seed: e.Seed, Bytes: e.m.Vocab == byteVocab,
-		NeedleNote: e.why, NeedleAbsent: e.needleRow(absent),
+		LeftOut: e.leftOut, NeedleNote: e.why, NeedleAbsent: e.needleRow(absent),
 	}
 	for i, run := range runs {
 		row := e.row(run)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/llm"
@@ -24,8 +25,8 @@ const FullName = "full"
 // The runs that every evaluation has: the full cache, and the needles' passages
 // without their needles.
 var (
-	full   = Run{FullName, policy.Full()}
-	absent = Run{"(needle absent)", policy.Full()}
+	full   = Run{Name: FullName, Policy: policy.Full()}
+	absent = Run{Name: "(needle absent)", Policy: policy.Full()}
 )
 
 // key names a run with the settings behind its name.
@@ -46,6 +47,7 @@ type evaluation struct {
 	info    driver.Info
 	needle  []needle
 	why     string // there are no needles
+	leftOut []string
 	state   *state
 	done    int
 	total   int
@@ -129,24 +131,28 @@ func (e *evaluation) closeDevices() {
 	}
 }
 
-// checkRuns finds out what the engine cannot do before anything is run.
+// checkRuns finds out what the engine cannot do before anything is run, and
+// leaves out the controls that it cannot.
 func (e *evaluation) checkRuns() error {
 	d := <-e.devices
 	defer func() { e.devices <- d }()
 	s := session.New(d)
-	for _, r := range e.Runs {
-		if err := kvengine.Check(s, r.Policy, e.m.Config); err != nil {
-			return fmt.Errorf("policy %s: %w", r.Name, err)
+	var runs []Run
+	for _, r := range append(slices.Clone(e.Runs), control("random", e.Window)) {
+		err := kvengine.Check(s, r.Policy, e.m.Config)
+		if err == nil && r.Policy.Evicts() {
+			err = s.CheckSelect(max(e.Prefix, min(e.Window, r.Policy.Kept(e.Window)+e.Chunk)))
 		}
-		if r.Policy.Evicts() {
-			if err := s.CheckSelect(min(e.Window, r.Policy.Kept(e.Window)+e.Chunk)); err != nil {
-				return fmt.Errorf("policy %s: %w", r.Name, err)
-			}
-			if err := s.CheckSelect(e.Prefix); err != nil {
-				return fmt.Errorf("policy %s: %w", r.Name, err)
-			}
+		switch {
+		case err == nil:
+			runs = append(runs, r)
+		case !r.Control:
+			return fmt.Errorf("policy %s: %w", r.Name, err)
+		default:
+			e.leftOut = append(e.leftOut, fmt.Sprintf("%s: %v", r.Name, err))
 		}
 	}
+	e.Runs = runs[:len(runs)-1] // the last one stood for the controls at equal bytes
 	return nil
 }
 

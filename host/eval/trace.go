@@ -2,10 +2,12 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/policy"
+	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
 
@@ -20,7 +22,8 @@ type TraceResult struct {
 	Model         string        `json:"model,omitempty"`
 	Tokens        int           `json:"tokens"`
 	Prefix        int           `json:"prefix"`
-	Queries       int           `json:"queries"` // later ones, measured on
+	Queries       int           `json:"queries"`            // later ones, measured on
+	LeftOut       []string      `json:"left_out,omitempty"` // controls that the engine cannot do, and why
 	Rows          []TraceRow    `json:"rows"`
 }
 
@@ -60,6 +63,10 @@ func Trace(ctx context.Context, dev driver.Device, t *trace.Trace, runs []Run, p
 			progress(i, len(all))
 		}
 		row, err := traceRow(ctx, dev, t, r, prefix)
+		if r.Control && errors.Is(err, session.ErrGeometry) {
+			out.LeftOut = append(out.LeftOut, fmt.Sprintf("%s: %v", r.Name, err))
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("policy %s: %w", r.Name, err)
 		}
@@ -69,7 +76,7 @@ func Trace(ctx context.Context, dev driver.Device, t *trace.Trace, runs []Run, p
 }
 
 func traceRow(ctx context.Context, dev driver.Device, t *trace.Trace, r Run, prefix int) (TraceRow, error) {
-	f, res, err := fidelityOf(ctx, dev, t, r, prefix)
+	f, res, err := fidelityOf(ctx, dev, t, r.Policy, prefix)
 	if err != nil {
 		return TraceRow{}, err
 	}
@@ -84,7 +91,7 @@ func traceRow(ctx context.Context, dev driver.Device, t *trace.Trace, r Run, pre
 	row.ControlRows = int(max(1, min(int64(prefix), (res.BytesOut+each/2)/each)))
 	row.Controls = map[string]RowFidelity{}
 	for _, kind := range Controls {
-		c, _, err := fidelityOf(ctx, dev, t, control(kind, row.ControlRows), prefix)
+		c, _, err := fidelityOf(ctx, dev, t, control(kind, row.ControlRows).Policy, prefix)
 		if err != nil {
 			return row, err
 		}

@@ -3,6 +3,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -138,17 +139,18 @@ func (o *options) runs(n int) ([]eval.Run, error) {
 			}
 		}
 	}
+	given := len(names)
 	for _, always := range []string{"q8_0", "q4_0"} {
 		names = addControl(names, always)
 	}
 	var runs []eval.Run
-	for _, name := range names {
+	for i, name := range names {
 		p, err := policy.Lookup(name)
 		if err != nil {
 			return nil, cli.Usage(fmt.Errorf("--policy %s: %w", name, err))
 		}
 		if len(o.budgets) == 0 || !p.Evicts() {
-			runs = append(runs, eval.Run{Name: p.Name, Policy: p})
+			runs = append(runs, eval.Run{Name: p.Name, Policy: p, Control: i >= given})
 			continue
 		}
 		for _, b := range o.budgets {
@@ -205,7 +207,7 @@ func runModel(ctx context.Context, env *cli.Env, o options) error {
 	}
 	o.TextName = o.text
 	if err := o.Complete(m); err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	if o.Runs, err = o.runs(o.Prefix); err != nil {
 		return err
@@ -215,8 +217,14 @@ func runModel(ctx context.Context, env *cli.Env, o options) error {
 	o.Progress = report
 	res, err := eval.Evaluate(ctx, m, o.Options)
 	finish()
+	if errors.Is(err, eval.ErrOptions) {
+		return cli.Usage(err)
+	}
 	if err != nil {
 		return err
+	}
+	for _, l := range res.LeftOut {
+		env.Note("left out: control %s", l)
 	}
 	if o.csv != "" {
 		if err := eval.WriteCSV(ctx, o.csv, res); err != nil {

@@ -43,6 +43,9 @@ func runTrace(ctx context.Context, env *cli.Env, o options) error {
 	if err != nil {
 		return err
 	}
+	for _, l := range res.LeftOut {
+		env.Note("left out: control %s", l)
+	}
 	if env.JSON {
 		return env.PrintJSON(res)
 	}
