@@ -29,6 +29,7 @@ kv_select_lane.sv
 kv_select_score.sv
 kv_select_state.sv
 kv_select_radix.sv
+kv_select_rank.sv
 kv_select_emit.sv
 kv_select_pack.sv
 kv_select.sv

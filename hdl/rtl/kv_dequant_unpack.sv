@@ -92,32 +92,41 @@ module kv_dequant_unpack #(
       codes2_q <= !lead1_i ? window1_q[8*Lanes-1:0] :
                   asym_i ? window1_q[32+:8*Lanes] : window1_q[16+:8*Lanes];
 
-  // Stage 2: cut the codes apart; sign and magnitude.
+  // Stage 2: cut the codes apart; sign and magnitude. The width of the codes is decoded in
+  // advance: wide_q[b] says b bits, past_q[j] that bit j lies beyond the code.
   logic [Lanes-1:0] neg3_q;
   logic [8*Lanes-1:0] mag3_q;
+  logic [8:2] wide_q;
+  logic [7:2] past_q;
+  logic signed_q;
+
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      for (int b = 2; b <= 8; b++) wide_q[b] <= bits_i == 4'(b);
+      for (int j = 2; j < 8; j++) past_q[j] <= bits_i <= 4'(j);
+      signed_q <= !asym_i;
+    end
 
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
-    logic [7:0] code, value;
-    logic top, neg;
+    logic [7:0] code, flipped;
+    logic neg;
 
     always_comb begin
-      case (bits_i)
-        4'd2: {top, code} = {codes2_q[2*i+1], 6'd0, codes2_q[2*i+:2]};
-        4'd3: {top, code} = {codes2_q[3*i+2], 5'd0, codes2_q[3*i+:3]};
-        4'd4: {top, code} = {codes2_q[4*i+3], 4'd0, codes2_q[4*i+:4]};
-        4'd5: {top, code} = {codes2_q[5*i+4], 3'd0, codes2_q[5*i+:5]};
-        4'd6: {top, code} = {codes2_q[6*i+5], 2'd0, codes2_q[6*i+:6]};
-        default: {top, code} = {codes2_q[8*i+7], codes2_q[8*i+:8]};
-      endcase
-      neg = top && !asym_i;
-      value = code;
-      for (int j = 2; j < 8; j++) if (neg && 4'(j) >= bits_i) value[j] = 1'b1;
+      code = '0;
+      neg  = 1'b0;
+      for (int b = 2; b <= 8; b++)
+        if (wide_q[b] && b != 7) begin
+          for (int j = 0; j < b; j++) code[j] = code[j] | codes2_q[b*i+j];
+          neg = neg | (codes2_q[b*i+b-1] & signed_q);
+        end
+      flipped = code ^ {8{neg}};
+      for (int j = 2; j < 8; j++) if (past_q[j]) flipped[j] = 1'b0;
     end
 
     always_ff @(posedge clk_i)
       if (en_i) begin
         neg3_q[i]      <= neg;
-        mag3_q[8*i+:8] <= (value ^ {8{neg}}) + 8'(neg);
+        mag3_q[8*i+:8] <= flipped + 8'(neg);
       end
   end
 

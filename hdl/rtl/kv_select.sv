@@ -172,7 +172,7 @@ module kv_select #(
         if (scan_end) state_q <= Tail;
         else scan_q <= scan_q + WordW'(1);
         Tail:
-        if (end_tail) state_q <= stop_q ? Emit : Pass;
+        if (end_tail) state_q <= stop_q || hit ? Emit : Pass;
         else count_q <= count_q + 4'd1;
         Emit:
         if (scan_end) state_q <= Take;
@@ -182,7 +182,8 @@ module kv_select #(
     end
   end
 
-  // The digit is chosen in cycles 6 to 9 of the tail, applied from the next scan on.
+  // In the tail all counts are complete in cycle 6, the digit is chosen in cycles 7 to 10, known
+  // in cycle 12 and applied from the next scan on.
   logic tail10;
   assign tail10 = state_q == Tail && count_q == 4'd10;
 
@@ -198,7 +199,6 @@ module kv_select #(
         digit_q <= digit_q == 4'd0 ? 4'd9 : digit_q - 4'd1;
       end
       if (tail10) stop_q <= digit_q == 4'd0;
-      else if (count_q == 4'd11) stop_q <= stop_q || hit;
     end
 
   // Scan pipeline: index is the stage.
@@ -256,7 +256,7 @@ module kv_select #(
       .beat_i,
       .word_i      (word_q[WordW-1:0]),
       .first_i     (first_q),
-      .elem_i      (elem),
+      .elem1_i     (elem1_q),
       .unprot4_i   (elem4_q & ~prot4_q),
       .bad1_o      (bad1),
       .valid4_o    (valid4),
@@ -299,26 +299,20 @@ module kv_select #(
 
   // Choice of the digit.
   logic [CountW-1:0] need;
-  logic [3:0] step;
-
-  for (genvar k = 0; k < 4; k++) begin : g_step
-    assign step[k] = state_q == Tail && count_q == 4'(9 - k);
-  end
 
   kv_select_radix #(
       .Lanes    (Lanes),
       .MaxTokens(MaxTokens)
   ) u_radix (
       .clk_i,
+      .rst_i,
       .en_i,
       .clear_i (state_q == Pass && scan_q == '0),
       .digit3_i(digit3),
       .load_i  (state_q == Settle),
       .need_i  (topk),
       .total_i (open_q),
-      .begin_i (state_q == Tail && count_q == 4'd5),
-      .step_i  (step),
-      .done_i  (tail10),
+      .begin_i (state_q == Tail && count_q == 4'd6),
       .chosen_o(chosen),
       .need_o  (need),
       .hit_o   (hit)

@@ -29,13 +29,13 @@ module kv_select_emit #(
   logic [Lanes-1:0] keep4_q, cand4_q, keep5_q;
   logic valid4_q, valid5_q;
 
-  always_comb begin
-    ties = '0;
-    for (int i = 0; i < Lanes; i++) begin
-      rank[LaneB*i+:LaneB] = ties[LaneB-1:0];
-      ties = ties + (LaneB + 1)'(cand3_i[i]);
-    end
-  end
+  kv_select_rank #(
+      .Lanes(Lanes)
+  ) u_rank (
+      .set_i  (cand3_i),
+      .rank_o (rank),
+      .total_o(ties)
+  );
 
   // Stage 4: the ranks below what is left are kept.
   logic [CountW-1:0] left_q;

@@ -4,8 +4,9 @@
 // column (d + 5 odd) mod 10: the two halves of the ring of columns change roles from word to
 // word (kv_select_score says why), so the carry runs from columns 0-4 to 5-9 or back.
 //
-// Stage 0  weight_i, with elem_i: the lane holds an element at all (else a = 0).
-// Stage 1  bad1_o: it was NaN, infinite or negative. odd1_i: parity of its word.
+// Stage 0  weight_i.
+// Stage 1  elem1_i: the lane holds an element at all (else a = 0). bad1_o: it was NaN,
+//          infinite or negative. odd1_i: parity of its word.
 // Stage 2  score2_i: the columns as read.
 // Stage 4  score4_o: the columns to write; sat4_o: clamped; nonzero4_o: digits that are not 0,
 //          by column.
@@ -14,7 +15,7 @@ module kv_select_lane (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [15:0] weight_i,
-    input  logic        elem_i,
+    input  logic        elem1_i,
     output logic        bad1_o,
     input  logic        odd1_i,
     input  logic [39:0] score2_i,
@@ -36,11 +37,11 @@ module kv_select_lane (
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      weight1_q <= elem_i && !clean[15] ? clean[14:0] : '0;
-      bad1_q    <= elem_i && (bad || clean[15]);
+      weight1_q <= clean[15] ? '0 : clean[14:0];
+      bad1_q    <= bad || clean[15];
     end
 
-  assign bad1_o = bad1_q;
+  assign bad1_o = bad1_q && elem1_i;
 
   // Stage 1: the significand, moved to its place. The field (1 for subnormals too) is one
   // more than the shift, so the lowest bit of `moved` is none of the score's.
@@ -62,7 +63,8 @@ module kv_select_lane (
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      addend2_q <= odd1_i ? {moved[20:1], moved[40:21]} : moved[40:1];
+      if (!elem1_i) addend2_q <= '0;
+      else addend2_q <= odd1_i ? {moved[20:1], moved[40:21]} : moved[40:1];
       odd2_q    <= odd1_i;
       a3_q      <= {1'b0, score2_i[19:0]} + {1'b0, addend2_q[19:0]};
       b3_q      <= {1'b0, score2_i[39:20]} + {1'b0, addend2_q[39:20]};

@@ -32,13 +32,13 @@ module kv_select_pack #(
   logic [LaneB*Lanes-1:0] ahead, ahead6_q;
   logic [LaneB:0] many, many6_q, many7_q, many8_q;
 
-  always_comb begin
-    many = '0;
-    for (int i = 0; i < Lanes; i++) begin
-      ahead[LaneB*i+:LaneB] = many[LaneB-1:0];
-      many = many + (LaneB + 1)'(keep5_i[i]);
-    end
-  end
+  kv_select_rank #(
+      .Lanes(Lanes)
+  ) u_rank (
+      .set_i  (keep5_i),
+      .rank_o (ahead),
+      .total_o(many)
+  );
 
   // Stage 6: the slot of each kept lane in the beat under way, or, past its end, the next.
   // held_q: positions in the beat under way before this word.

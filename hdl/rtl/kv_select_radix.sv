@@ -4,9 +4,8 @@
 // digit3_i   digits of the candidates of two words, 0 for lanes without one; any cycle.
 //            They are in the counts three cycles later.
 // load_i     need_i of total_i candidates are to be kept: before the first pass.
-// step_i     one-hot, four consecutive cycles, bit 3 first, once all counts are complete;
-//            begin_i in the cycle before, done_i in the cycle after the last.
-// chosen_o, need_o, hit_o  valid from the cycle after done_i: the digit value; how many of the
+// begin_i    all counts are complete; the choice takes six cycles from here on.
+// chosen_o, need_o, hit_o  valid six cycles after begin_i: the digit value; how many of the
 //            candidates that have it are still to be kept; whether that is all of them.
 //
 // For each value v > 0 the candidates with digits of at least v are counted; total_i
@@ -18,6 +17,7 @@ module kv_select_radix #(
     localparam int unsigned CountW = $clog2(MaxTokens) + 1
 ) (
     input  logic               clk_i,
+    input  logic               rst_i,
     input  logic               en_i,
     input  logic               clear_i,
     input  logic [8*Lanes-1:0] digit3_i,
@@ -25,8 +25,6 @@ module kv_select_radix #(
     input  logic [ CountW-1:0] need_i,
     input  logic [ CountW-1:0] total_i,
     input  logic               begin_i,
-    input  logic [        3:0] step_i,
-    input  logic               done_i,
     output logic [        3:0] chosen_o,
     output logic [ CountW-1:0] need_o,
     output logic               hit_o
@@ -39,7 +37,7 @@ module kv_select_radix #(
   for (genvar v = 1; v < 16; v++) begin : g_value
     logic [2*Lanes-1:0] reach4_q;
     logic [SumW-1:0] sum, sum5_q;
-    logic [CountW-1:0] count_q;
+    logic [CountW-1:0] tally_q;
 
     always_ff @(posedge clk_i)
       if (en_i)
@@ -53,27 +51,43 @@ module kv_select_radix #(
     always_ff @(posedge clk_i)
       if (en_i) begin
         sum5_q <= sum;
-        count_q <= clear_i ? '0 : count_q + CountW'(sum5_q);
+        tally_q <= clear_i ? '0 : tally_q + CountW'(sum5_q);
       end
 
-    assign counts[CountW*v+:CountW] = count_q;
+    assign counts[CountW*v+:CountW] = tally_q;
   end
 
-  // The choice: counts of at least low_q reach what is needed, of at least the value
-  // above the interval do not.
-  logic [CountW-1:0] need_q, total_q, reach_q, above_q, count;
-  logic [3:0] value_q, chosen_q, try;
-  logic reaches, hit_q;
+  // The choice: the count of at least value_q reaches what is needed, that of the value
+  // above the interval does not. count_q is the one to be tried; which one comes next
+  // depends on the outcome only in the last step of its selection.
+  logic [CountW-1:0] need_q, total_q, reach_q, above_q, count_q, next_high, next_low;
+  logic [CountW:0] excess;
+  logic [3:0] value_q, chosen_q, half;
+  logic [3:0] step_q;  // the bit tried
+  logic reaches, hit_q, done_q;
 
-  assign try = value_q | step_i;
+  assign excess  = {1'b0, count_q} - {1'b0, need_q};
+  assign reaches = !excess[CountW];
+  assign half    = step_q >> 1;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      step_q <= 4'd0;
+      done_q <= 1'b0;
+    end else if (en_i) begin
+      step_q <= begin_i ? 4'd8 : half;
+      done_q <= step_q[0];
+    end
+  end
 
   always_comb begin
-    count = '0;
-    for (int v = 1; v < 16; v++)
-      if (try == 4'(v)) count = count | counts[CountW*v+:CountW];
+    next_high = '0;
+    next_low  = '0;
+    for (int v = 1; v < 16; v++) begin
+      if (4'(v) == (value_q | step_q | half)) next_high = next_high | counts[CountW*v+:CountW];
+      if (4'(v) == (value_q | half)) next_low = next_low | counts[CountW*v+:CountW];
+    end
   end
-
-  assign reaches = count >= need_q;
 
   always_ff @(posedge clk_i)
     if (en_i) begin
@@ -81,22 +95,24 @@ module kv_select_radix #(
         value_q <= 4'd0;
         reach_q <= total_q;
         above_q <= '0;
-      end else if (step_i != 4'd0) begin
+        count_q <= counts[CountW*8+:CountW];
+      end else if (step_q != 4'd0) begin
+        count_q <= reaches ? next_high : next_low;
         if (reaches) begin
-          value_q <= try;
-          reach_q <= count;
+          value_q <= value_q | step_q;
+          reach_q <= count_q;
         end else begin
-          above_q <= count;
+          above_q <= count_q;
         end
       end
       if (load_i) begin
         need_q  <= need_i;
         total_q <= total_i;
-      end else if (done_i) begin
+      end else if (done_q) begin
         need_q  <= need_q - above_q;
         total_q <= reach_q - above_q;
       end
-      if (done_i) begin
+      if (done_q) begin
         chosen_q <= value_q;
         hit_q    <= reach_q == need_q;
       end

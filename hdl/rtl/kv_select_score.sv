@@ -8,7 +8,8 @@
 //
 // Accumulating (scan_i = 0):
 //   beat_valid_i, beat_i  a beat taken at t, of word word_i; first_i: of the first row, the
-//                   scores start from 0; elem_i: the lanes that hold elements.
+//                   scores start from 0.
+//   elem1_i         at t + 1: the lanes that hold elements.
 //   unprot4_i       lanes of the word taken 4 cycles ago that are not protected.
 //   bad1_o          lanes not finite or negative, at t + 1.
 //   valid4_o, word4_o, sat4_o  at t + 4: the word is written; lanes that were clamped.
@@ -34,7 +35,7 @@ module kv_select_score #(
     input  logic [16*Lanes-1:0] beat_i,
     input  logic [   WordW-1:0] word_i,
     input  logic                first_i,
-    input  logic [   Lanes-1:0] elem_i,
+    input  logic [   Lanes-1:0] elem1_i,
     input  logic [   Lanes-1:0] unprot4_i,
     output logic [   Lanes-1:0] bad1_o,
     output logic                valid4_o,
@@ -128,7 +129,7 @@ module kv_select_score #(
         .clk_i,
         .en_i,
         .weight_i  (beat_i[16*i+:16]),
-        .elem_i    (elem_i[i]),
+        .elem1_i   (elem1_i[i]),
         .bad1_o    (bad1_o[i]),
         .odd1_i    (word1_q[0]),
         .score2_i  (read[40*i+:40]),
