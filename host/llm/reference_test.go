@@ -114,13 +114,20 @@ func BenchmarkForward(b *testing.B) {
 	b.ReportMetric(float64(b.N*len(tokens))/b.Elapsed().Seconds(), "tokens/s")
 }
 
-// BenchmarkMultiply sets the matrix product beside the same one by plain loops.
-func BenchmarkMultiply(b *testing.B) {
+// BenchmarkProducts sets the matrix products of a forward pass beside the same
+// ones by plain loops, over as many tokens as the reference has.
+func BenchmarkProducts(b *testing.B) {
 	m := open(b, golm)
-	x, w := newMatrix(256, m.Hidden), m.layers[0].gate
-	copy(x.Data, m.embed.Data)
-	dst := newMatrix(256, m.Intermediate)
-	flop := 2 * float64(x.Rows) * float64(w.Rows) * float64(w.Cols)
+	const n = 256
+	var weights []matrix
+	for _, l := range m.layers {
+		weights = append(weights, l.q, l.k, l.v, l.o, l.gate, l.up, l.down)
+	}
+	weights = append(weights, m.head)
+	flop := 0.0
+	for _, w := range weights {
+		flop += 2 * n * float64(w.Rows) * float64(w.Cols)
+	}
 	for _, c := range []struct {
 		name string
 		do   func(dst, x, w matrix)
@@ -130,8 +137,13 @@ func BenchmarkMultiply(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
-				c.do(dst, x, w)
+				for _, w := range weights {
+					x := newMatrix(n, w.Cols)
+					copy(x.Data, m.embed.Data)
+					c.do(newMatrix(n, w.Rows), x, w)
+				}
 			}
+			b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "tokens/s")
 			b.ReportMetric(float64(b.N)*flop/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 		})
 	}

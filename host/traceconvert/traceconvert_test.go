@@ -221,3 +221,31 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// A file written by the official library, see testdata/official.py.
+func TestOfficialFile(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.safetensors")
+	if err := Convert(context.Background(), []string{"testdata/official.safetensors"}, out, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	tr := load(t, out)
+	if tr.Layers != 2 || tr.Hkv != 2 || tr.Hq != 4 || tr.T != 5 || tr.D != 16 || tr.Model != "made" || tr.Scale != 0.25 {
+		t.Errorf("%+v", tr)
+	}
+	k, v, q := first(t, tr, 1)
+	if !equal(k, []float64{100, 100.0625, 101, 105, 105.0625, 106}) || !equal(v[:3], []float64{150, 150, 151}) || q[0] != -1 {
+		t.Errorf("layer 1: %v, %v, %v", k, v, q)
+	}
+	f, err := safetensors.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	x, err := f.Tensor("tokens")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tokens, err := x.ReadInt64(); err != nil || fmt.Sprint(tokens) != "[0 1 2 3 4]" {
+		t.Errorf("tokens %v, %v", tokens, err)
+	}
+}
