@@ -1,0 +1,53 @@
+// kv_quant_lane with kv_quant_recip before it: the code of one element for a scale, by ports alone.
+//
+// x_i, min_i, scale_i   cleaned fp16, given together; scale_i is not negative
+// sym_i, limit_i        as kv_quant_lane; to be kept while elements are under way
+// code_o                10 cycles later
+module quant_lane_bench (
+    input  logic        clk_i,
+    input  logic        en_i,
+    input  logic [15:0] x_i,
+    input  logic [15:0] min_i,
+    input  logic [14:0] scale_i,
+    input  logic        sym_i,
+    input  logic [ 7:0] limit_i,
+    output logic [ 7:0] code_o
+);
+
+  logic [5:0] shift, shift2_q;
+  logic [9:0] sig;
+  logic [17:0] recip;
+  logic [27:0] divisor_q[2:4];
+
+  kv_quant_recip u_recip (
+      .clk_i  (clk_i),
+      .en_i   (en_i),
+      .scale_i(scale_i),
+      .shift_o(shift),
+      .sig_o  (sig),
+      .recip_o(recip)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      shift2_q     <= shift;
+      divisor_q[2] <= {recip, sig};
+      divisor_q[3] <= divisor_q[2];
+      divisor_q[4] <= divisor_q[3];
+    end
+  end
+
+  kv_quant_lane u_lane (
+      .clk_i  (clk_i),
+      .en_i   (en_i),
+      .x_i    (x_i),
+      .min_i  (min_i),
+      .sym_i  (sym_i),
+      .limit_i(limit_i),
+      .shift_i(shift2_q),
+      .sig_i  (divisor_q[4][9:0]),
+      .recip_i(divisor_q[4][27:10]),
+      .code_o (code_o)
+  );
+
+endmodule
