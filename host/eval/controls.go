@@ -63,11 +63,15 @@ func (e *evaluation) equal(r Run) int {
 	return best
 }
 
-// controls are those at the bytes of each run but full.
+// controls are those at the bytes of each run but full; none if the engine
+// cannot do them.
 func (e *evaluation) controls(runs []Run) []Run {
 	var list []Run
 	seen := map[int]bool{}
 	for _, r := range runs[1:] {
+		if e.noRows {
+			break
+		}
 		n := e.equal(r)
 		if seen[n] {
 			continue

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/llm"
 	"github.com/kvaccel/kvaccel/host/policy"
@@ -194,6 +196,32 @@ func TestFullIsTheModel(t *testing.T) {
 		if r.Rows[0].BytesPerToken != 2048 || r.NeedleNote == "" {
 			t.Errorf("%g bytes per token, note %q", r.Rows[0].BytesPerToken, r.NeedleNote)
 		}
+	}
+}
+
+// An engine without SELECT can still be asked what it can do; the controls are
+// told to be missing.
+func TestWithoutSelect(t *testing.T) {
+	m, text := model(t)
+	o := small(t, text, "qserve-4")
+	o.Limit, o.Trials = 1, -1
+	o.Open = func(ctx context.Context) (driver.Device, error) {
+		u, err := driver.ParseURI(fmt.Sprintf("emu:?features=%d", 1<<regmap.FeatEcho|1<<regmap.FeatQuantize|1<<regmap.FeatDequantize))
+		if err != nil {
+			return nil, err
+		}
+		return emulator.Open(ctx, u)
+	}
+	r, err := Evaluate(context.Background(), m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Controls) != 0 || len(r.LeftOut) != 1 || !strings.Contains(r.LeftOut[0], "SELECT") || find(t, r, "qserve-4").KL <= 0 {
+		t.Errorf("%d controls, left out %q", len(r.Controls), r.LeftOut)
+	}
+	o.Runs = runs(t, "h2o")
+	if _, err := Evaluate(context.Background(), m, o); !errors.Is(err, driver.ErrUnsupported) {
+		t.Errorf("h2o: got %v", err)
 	}
 }
 

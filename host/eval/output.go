@@ -1,12 +1,15 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
 	"image/color"
 	"io"
+	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,27 +79,52 @@ func Plot(ctx context.Context, path string, r *Result) error {
 		p.Add(line)
 		p.Legend.Add(kind, line)
 	}
-	var points plotter.XYLabels
-	for _, row := range r.Rows {
-		points.XYs = append(points.XYs, plotter.XY{X: row.BytesPerToken, Y: row.Delta.Mean})
-		points.Labels = append(points.Labels, " "+row.Name)
-	}
-	dots, err := plotter.NewScatter(points)
-	if err != nil {
+	if err := addRows(p, r.Rows); err != nil {
 		return fmt.Errorf("%s: not written: %w", path, err)
 	}
-	dots.GlyphStyle = draw.GlyphStyle{Color: color.Black, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
-	names, err := plotter.NewLabels(points)
-	if err != nil {
-		return fmt.Errorf("%s: not written: %w", path, err)
-	}
-	p.Add(dots, names)
+	p.X.Max *= 1.06 // room for the last name
 	p.Legend.Top = true
 	w, err := p.WriterTo(24*vg.Centimeter, 15*vg.Centimeter, strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), "."))
 	if err != nil {
 		return fmt.Errorf("%s: not written: %w", path, err)
 	}
 	return aside.WriteFile(ctx, path, func(out io.Writer) error { _, err := w.WriteTo(out); return err })
+}
+
+// addRows draws the policies, each with its name beside it; names that would
+// lie on one another go below each other.
+func addRows(p *plot.Plot, rows []Row) error {
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Delta.Mean, a.Delta.Mean) })
+	least, most := rows[len(rows)-1].Delta.Mean, rows[0].Delta.Mean
+	line := max((most-least)*0.03, 1e-9) // height of a name
+	width := rows[0].BytesPerToken
+	for _, r := range rows {
+		width = max(width, r.BytesPerToken)
+	}
+	width *= 0.14
+	type place struct{ x, y float64 }
+	var taken []place
+	for _, r := range rows {
+		at := place{r.BytesPerToken, r.Delta.Mean}
+		dot, err := plotter.NewScatter(plotter.XYs{{X: at.x, Y: at.y}})
+		if err != nil {
+			return err
+		}
+		dot.GlyphStyle = draw.GlyphStyle{Color: color.Black, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+		for _, t := range taken {
+			if math.Abs(t.x-at.x) < width && t.y-at.y < line {
+				at.y = min(at.y, t.y-line)
+			}
+		}
+		taken = append(taken, at)
+		name, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: at.x, Y: at.y}}, Labels: []string{"  " + r.Name}})
+		if err != nil {
+			return err
+		}
+		p.Add(dot, name)
+	}
+	return nil
 }
 
 func sorted(xy plotter.XYs) plotter.XYs {

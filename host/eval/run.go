@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
+	"strings"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/llm"
@@ -48,6 +48,7 @@ type evaluation struct {
 	needle  []needle
 	why     string // there are no needles
 	leftOut []string
+	noRows  bool // the engine cannot do the controls that keep whole rows
 	state   *state
 	done    int
 	total   int
@@ -137,13 +138,16 @@ func (e *evaluation) checkRuns() error {
 	d := <-e.devices
 	defer func() { e.devices <- d }()
 	s := session.New(d)
-	var runs []Run
-	for _, r := range append(slices.Clone(e.Runs), control("random", e.Window)) {
+	check := func(r Run) error {
 		err := kvengine.Check(s, r.Policy, e.m.Config)
 		if err == nil && r.Policy.Evicts() {
 			err = s.CheckSelect(max(e.Prefix, min(e.Window, r.Policy.Kept(e.Window)+e.Chunk)))
 		}
-		switch {
+		return err
+	}
+	var runs []Run
+	for _, r := range e.Runs {
+		switch err := check(r); {
 		case err == nil:
 			runs = append(runs, r)
 		case !r.Control:
@@ -152,7 +156,11 @@ func (e *evaluation) checkRuns() error {
 			e.leftOut = append(e.leftOut, fmt.Sprintf("%s: %v", r.Name, err))
 		}
 	}
-	e.Runs = runs[:len(runs)-1] // the last one stood for the controls at equal bytes
+	e.Runs = runs
+	if err := check(control("random", e.Window)); err != nil {
+		e.leftOut = append(e.leftOut, fmt.Sprintf("%s: %v", strings.Join(Controls, ", "), err))
+		e.noRows = true
+	}
 	return nil
 }
 

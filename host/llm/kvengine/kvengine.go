@@ -16,6 +16,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/llm"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
@@ -105,6 +107,17 @@ func observed(n int) string {
 
 // Check reports whether an engine can follow a policy for a model.
 func Check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
+	for _, f := range []struct {
+		used    bool
+		feature int
+		what    string
+	}{
+		{pol.Evicts(), regmap.FeatSelect, "SELECT"}, {pol.Quantizes(), regmap.FeatQuantize, "QUANTIZE"}, {pol.Quantizes(), regmap.FeatDequantize, "DEQUANTIZE"},
+	} {
+		if f.used && !s.Info().Has(1<<f.feature) {
+			return fmt.Errorf("%w: %s was left out of this engine (%s)", driver.ErrUnsupported, f.what, s.Info().URI)
+		}
+	}
 	if l, ok := pol.KLayout(); ok {
 		if err := s.CheckTile(l, cfg.HeadDim); err != nil {
 			return fmt.Errorf("keys: %w", err)

@@ -35,7 +35,7 @@ func printRows(out io.Writer, r *eval.Result, unit string) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "policy\tbytes/token\tof full\tnats/%s more\t95 %% interval\tperplexity\tKL\tsame top\tneedle\tcycles/token\t\n", unit)
 	for _, x := range r.Rows {
-		fmt.Fprintf(w, "%s\t%.1f\t%.1f %%\t%+.4f\t%+.4f to %+.4f\t%.4f\t%.5f\t%.1f %%\t%s\t%.0f\t\n", x.Name, x.BytesPerToken, 100*x.Share,
+		fmt.Fprintf(w, "%s\t%.1f\t%.1f %%\t%+.4f\t%+.4f to %+.4f\t%.4f\t%.2g\t%.1f %%\t%s\t%.0f\t\n", x.Name, x.BytesPerToken, 100*x.Share,
 			x.Delta.Mean, x.Delta.Low, x.Delta.High, x.Perplexity, x.KL, 100*x.SameTop, found(x.Needle), x.CyclesPerToken)
 	}
 	w.Flush()
