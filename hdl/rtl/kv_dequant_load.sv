@@ -62,13 +62,13 @@ module kv_dequant_load #(
 
   // Code beats of a group: dims/16 x bits, times g/16, times 16/Lanes; ready one cycle after
   // the settings.
-  logic [9:0] row, row_a, row_b;
-  assign row = 10'(dims_i[9:4]);
+  logic [BeatW-1:0] row, row_a, row_b;
+  assign row = BeatW'(dims_i[9:4]);
   assign row_a = bits_i == 4'd6 ? row << 1 : bits_i[0] ? row : '0;
   assign row_b = bits_i[3] ? row << 3 : bits_i[2] ? row << 2 : row << 1;
 
   always_ff @(posedge clk_i)
-    if (en_i) group_beats_q <= ((BeatW'(row_a) + BeatW'(row_b)) << group_i) << (4 - LaneB);
+    if (en_i) group_beats_q <= ((row_a + row_b) << group_i) << (4 - LaneB);
 
   assign part_end = part_q == Codes ? count_q == group_beats_q :
                     count_q == BeatW'(dims_i[9:LaneB]);
