@@ -32,7 +32,10 @@ type Device interface {
 	// ReadReg reads the 32-bit register at a byte address.
 	ReadReg(ctx context.Context, addr uint32) (uint32, error)
 
-	// WriteReg writes the 32-bit register at a byte address.
+	// WriteReg writes the 32-bit register at a byte address. A write of
+	// CtrlSoftReset returns when the engine has finished the reset; requests
+	// and responses outstanding by then are lost, unread ones too. A request
+	// of which the engine has taken a beat is given to its end first.
 	WriteReg(ctx context.Context, addr, value uint32) error
 
 	// Send queues one whole request packet (header and payload, a whole
