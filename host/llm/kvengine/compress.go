@@ -2,14 +2,9 @@ package kvengine
 
 import (
 	"context"
-	"math/rand/v2"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
-	"github.com/kvaccel/kvaccel/driver/regmap"
-	"github.com/kvaccel/kvaccel/host/cache"
-	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
-	"github.com/kvaccel/kvaccel/internal/fp16"
 )
 
 // Compress brings the cache to what the policy allows: select, quantize,
@@ -65,88 +60,6 @@ func (c *Cache) evict(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// weights gives the rows that rank the positions of some heads, which hold the
-// same ones.
-func (c *Cache) weights(l, h int, heads []head) []uint16 {
-	pos := heads[0].pos
-	if c.pol.Scorer == policy.Random {
-		return randomRows(c.seed, l, h, pos)
-	}
-	var out []uint16
-	for i := range heads {
-		out = appendSums(out, heads[i].sums, len(pos))
-		for _, rows := range heads[i].rows {
-			for _, r := range rows {
-				out = append(out, r...)
-				out = append(out, make([]uint16, len(pos)-len(r))...)
-			}
-		}
-	}
-	return out
-}
-
-// digitBits is how many bits of a sum one binary16 weight carries exactly.
-const digitBits = 11
-
-// appendSums appends scores of the past as rows whose sum they are, exactly:
-// each row has 11 bits of every score.
-func appendSums(out []uint16, sums []uint64, n int) []uint16 {
-	most := uint64(0)
-	for _, s := range sums {
-		most |= s
-	}
-	for shift := 0; most>>shift != 0; shift += digitBits {
-		at := len(out)
-		out = append(out, make([]uint16, n)...)
-		for j, s := range sums {
-			digit := s >> shift & (1<<digitBits - 1)
-			out[at+j] = fp16.FromFloat64(float64(digit<<shift) * 0x1p-24)
-		}
-	}
-	return out
-}
-
-// randomRows gives two rows whose sum ranks positions at random: the upper ten
-// bits of a uniform number in [0, 1) and the next ten. A position has the same
-// number whenever it is ranked, so that what stays is a random sample.
-func randomRows(seed uint64, l, h int, pos []int) []uint16 {
-	rng := rand.New(rand.NewPCG(seed<<32+uint64(l), uint64(h)))
-	n := len(pos)
-	rows := make([]uint16, 2*n)
-	for i, at := 0, 0; i < n; at++ {
-		high, low := rng.IntN(1<<10), rng.IntN(1<<10)
-		if pos[i] != at {
-			continue
-		}
-		rows[i] = fp16.FromFloat64(float64(high) * 0x1p-10)
-		rows[n+i] = fp16.FromFloat64(float64(low) * 0x1p-20)
-		i++
-	}
-	return rows
-}
-
-// settleScores adds the recorded rows to the sums if the policy scores by all
-// queries.
-func (c *Cache) settleScores() {
-	if c.record != RecordAll {
-		return
-	}
-	for l := range c.layers {
-		for h := range c.layers[l].heads {
-			x := &c.layers[l].heads[h]
-			x.sums = append(x.sums, make([]uint64, len(x.pos)-len(x.sums))...)
-			for g, rows := range x.rows {
-				for _, r := range rows {
-					for j, w := range r {
-						x.sums[j] += units(w)
-					}
-				}
-				x.rows[g] = nil
-			}
-		}
-	}
 }
 
 // keep drops all rows but those at the given places of pos, in everything that
@@ -263,64 +176,4 @@ func (c *Cache) restore(ctx context.Context) error {
 		p.restore(rows[i], c.cfg.HeadDim)
 	}
 	return nil
-}
-
-// Bytes counts what the cache takes as it stands: [cache.Bytes] and the state
-// of the scores.
-type Bytes struct {
-	cache.Bytes
-	Scores int64 `json:"scores"`
-}
-
-// Total is the sum.
-func (b Bytes) Total() int64 { return b.Bytes.Total() + b.Scores }
-
-// Add adds the counts of o.
-func (b *Bytes) Add(o Bytes) {
-	b.Bytes.Add(o.Bytes)
-	b.Scores += o.Scores
-}
-
-// A kept position takes 2 bytes, a score of the past the engine's 40 bits.
-const (
-	positionBytes = 2
-	scoreBytes    = regmap.ScoreBits / 8
-)
-
-// Bytes counts codes, scales and minima (those of dropped rows too, as long as
-// rows they share scales with are held), fp16 rows, positions kept if the policy
-// evicts, scores of the past, and attention rows that a Compress after next more positions
-// will need again.
-func (c *Cache) Bytes(next int) Bytes {
-	var b Bytes
-	k, _ := c.pol.KLayout()
-	v, _ := c.pol.VLayout()
-	for l := range c.layers {
-		for i := range c.layers[l].heads {
-			h := &c.layers[l].heads[i]
-			h.k.bytes(k, c.cfg.HeadDim, &b.Bytes)
-			h.v.bytes(v, c.cfg.HeadDim, &b.Bytes)
-			if c.pol.Evicts() {
-				b.Positions += positionBytes * int64(len(h.pos))
-			}
-			b.Scores += scoreBytes * int64(len(h.sums))
-			for _, rows := range h.rows {
-				for _, r := range rows[max(0, len(rows)-max(0, c.record-next)):] {
-					b.Scores += 2 * int64(len(r))
-				}
-			}
-		}
-	}
-	return b
-}
-
-// RowBytes is what a position takes until it is compressed, all layers and
-// heads together.
-func (c *Cache) RowBytes() Bytes {
-	n := int64(len(c.layers) * c.cfg.KVHeads)
-	b := Bytes{Bytes: cache.Bytes{Residual: n * 4 * int64(c.cfg.HeadDim)}}
-	if c.pol.Evicts() {
-		b.Positions = n * positionBytes
-	}
-	return b
 }

@@ -1,0 +1,24 @@
+package kvengine
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/kvaccel/kvaccel/host/policy"
+)
+
+// A setting that this package does not follow must not be passed over: whoever
+// adds a field to Policy sees to it in Compress and then here.
+func TestEverySettingIsFollowed(t *testing.T) {
+	followed := []string{
+		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared",
+		"ResidualInRecent", "RecentPercent", "TopKPercent", // gone after Resolve
+	}
+	p := reflect.TypeFor[policy.Policy]()
+	for i := range p.NumField() {
+		if name := p.Field(i).Name; !slices.Contains(followed, name) {
+			t.Errorf("policy.Policy has a field %s that host/llm/kvengine does not know", name)
+		}
+	}
+}
