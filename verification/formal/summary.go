@@ -23,13 +23,13 @@ type row struct {
 	seconds         float64
 }
 
-// Sum adds up the results of a run of these proofs.
+// Sum adds up the results of a run of these proofs, the very slice that was run.
 func Sum(proofs []Proof, results []Result) Summary {
 	var s Summary
 	for i := range proofs {
 		w := row{proof: &proofs[i]}
 		for _, r := range results {
-			if r.Proof.Name != w.proof.Name {
+			if r.Proof != w.proof {
 				continue
 			}
 			w.seconds += r.Time.Seconds()
