@@ -9,7 +9,8 @@
 // refill_o     the head of the code FIFO moves into the bit buffer in this cycle.
 // issue_o      an item is issued in this cycle, consuming need_o units of the buffer:
 //              lead_o: first of a per-token group, with scale and minimum before its codes;
-//              last_o: last of its packet, what remains in the buffer is dropped;
+//              spare_o: with fold_i (4-bit blocks), of the second half of its group, whose codes
+//              came with the first half; last_o: last of its packet, what remains in the buffer is dropped;
 //              idx_o: its place in the row; free_o: last of a per-channel group.
 // ev_*_o       events of this cycle. need_o, lead_o, last_o and idx_o speak of the next item
 //              whether it is issued or not.
@@ -27,6 +28,7 @@ module kv_dequant_issue #(
     input  logic             start_i,
     input  logic             channel_i,
     input  logic             asym_i,
+    input  logic             fold_i,
     input  logic [      2:0] group_i,
     input  logic [      3:0] bits_i,
     input  logic [     23:0] rows_i,
@@ -39,6 +41,7 @@ module kv_dequant_issue #(
     output logic             issue_o,
     output logic [      4:0] need_o,
     output logic             lead_o,
+    output logic             spare_o,
     output logic             last_o,
     output logic [ItemW-1:0] idx_o,
     output logic             free_o,
@@ -51,7 +54,7 @@ module kv_dequant_issue #(
   localparam logic [5:0] Capacity = Lanes == 2 ? 6'd48 : 6'd32;
   localparam logic [5:0] Beat = 6'd16;
 
-  // What follows from the settings: units before the codes of a group, items of a row less
+  // What follows from the settings: units of the first item of a group, items of a row less
   // one, items of a per-token group less one, rows of a per-channel group less one.
   logic [4:0] need_lead_q;
   logic [ItemW-1:0] items_q, item_mask_q;
@@ -60,7 +63,7 @@ module kv_dequant_issue #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      need_lead_q  <= 5'(bits_i) + (asym_i ? 5'(32 / Lanes) : 5'(16 / Lanes));
+      need_lead_q  <= (fold_i ? 5'd8 : 5'(bits_i)) + (channel_i ? 5'd0 : asym_i ? 5'(32 / Lanes) : 5'(16 / Lanes));
       items_q      <= ItemW'(dims_i[9:LaneB] - 1'b1);
       item_mask_q  <= group_i == 3'(kv_pkg::GROUP_ROW) ? '1 :
                       ItemW'((10'(16 / Lanes) << group_i) - 10'd1);
@@ -90,25 +93,29 @@ module kv_dequant_issue #(
   always_ff @(posedge clk_i) if (en_i && start_i) rows_q[in_q] <= RowW'(rows_i - 24'd1);
 
   // Position of the next item.
-  logic [ItemW-1:0] idx_q;
+  logic [ItemW-1:0] idx_q, idx_next;
   logic [RowW-1:0] row_q, row_in_group;
   logic row_end, group_row_end, first;
+  logic lead_q;  // idx_q is that of the first item of a group, if groups are per token
 
   assign row_in_group = row_q & row_mask_q;
   assign row_end = idx_q == items_q;
   assign group_row_end = row_in_group == row_mask_q;
   assign idx_o = idx_q;
-  assign lead_o = !channel_i && (idx_q & item_mask_q) == '0;
+  assign idx_next = idx_q + ItemW'(1);
+  assign lead_o = lead_q && !channel_i;
   assign first = lead_o || (channel_i && idx_q == '0 && row_in_group == '0);
   assign last_o = row_end && row_q == rows_q[out_q];
   assign done = issue_o && last_o;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      idx_q <= '0;
-      row_q <= '0;
+      idx_q  <= '0;
+      row_q  <= '0;
+      lead_q <= 1'b1;
     end else if (en_i && issue_o) begin
-      idx_q <= row_end ? '0 : idx_q + ItemW'(1);
+      idx_q  <= row_end ? '0 : idx_next;
+      lead_q <= row_end || (idx_next & item_mask_q) == '0;
       if (row_end) row_q <= last_o ? '0 : row_q + RowW'(1);
     end
   end
@@ -116,13 +123,16 @@ module kv_dequant_issue #(
   // The buffer's fill in units. Both needs are tried at once; which one holds comes late.
   logic [5:0] fill_q, rest, kept;
   logic [6:0] rest_code, rest_lead;  // negative: not enough
+  logic [4:0] need_code;
   logic enough, fits_rest, fits_fill, moved_q;
 
-  assign rest_code = {1'b0, fill_q} - 7'(bits_i);
+  assign spare_o = fold_i && idx_q[$clog2(16/Lanes)];
+  assign need_code = fold_i ? {1'b0, !spare_o, 3'd0} : 5'(bits_i);
+  assign rest_code = {1'b0, fill_q} - 7'(need_code);
   assign rest_lead = {1'b0, fill_q} - 7'(need_lead_q);
-  assign enough = lead_o ? !rest_lead[6] : !rest_code[6];
-  assign rest = lead_o ? rest_lead[5:0] : rest_code[5:0];
-  assign need_o = lead_o ? need_lead_q : 5'(bits_i);
+  assign enough = lead_q ? !rest_lead[6] : !rest_code[6];
+  assign rest = lead_q ? rest_lead[5:0] : rest_code[5:0];
+  assign need_o = lead_q ? need_lead_q : need_code;
   assign fits_rest = rest <= Capacity - Beat;
   assign fits_fill = fill_q <= Capacity - Beat;
 

@@ -53,7 +53,7 @@ module kv_dequant_load #(
 
   part_e part_q;
   logic [BeatW-1:0] count_q;  // beats of this part, the one to come included
-  logic [BeatW-1:0] group_beats_q, part_beats;
+  logic [BeatW-1:0] group_beats_q;
   logic part_end, stats_end;
   logic [1:0] busy_q;  // banks in use
   logic [1:0] ok_q, bad_q;  // of each bank
@@ -70,8 +70,8 @@ module kv_dequant_load #(
   always_ff @(posedge clk_i)
     if (en_i) group_beats_q <= ((BeatW'(row_a) + BeatW'(row_b)) << group_i) << (4 - LaneB);
 
-  assign part_beats = part_q == Codes ? group_beats_q : BeatW'(dims_i[9:LaneB]);
-  assign part_end = count_q == part_beats;
+  assign part_end = part_q == Codes ? count_q == group_beats_q :
+                    count_q == BeatW'(dims_i[9:LaneB]);
   assign stats_end = channel_i && beat_valid_i && part_end &&
                      (part_q == Minima || (part_q == Scales && !asym_i));
   assign claim = channel_i && beat_valid_i && part_q == Scales && count_q == BeatW'(1);
