@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
@@ -95,8 +96,8 @@ func (s *session) work(a *answer, header, payload []byte) {
 // fieldsRead lists the header fields of words 1 to 7 that a command reads.
 var fieldsRead = map[uint32][]regmap.Field{
 	regmap.OpEcho:       {regmap.ReqRows},
-	regmap.OpQuantize:   {regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqRows, regmap.ReqDims},
-	regmap.OpDequantize: {regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqRows, regmap.ReqDims},
+	regmap.OpQuantize:   {regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRows, regmap.ReqDims},
+	regmap.OpDequantize: {regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRows, regmap.ReqDims},
 	regmap.OpSelect:     {regmap.ReqRows, regmap.ReqDims, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqTopK},
 }
 
@@ -130,8 +131,9 @@ func checkHeader(header []byte, wireBytes int, built uint32, p regmap.Params) pa
 		}
 	}
 	tile := op == regmap.OpQuantize || op == regmap.OpDequantize
-	if l := layoutOf(header); tile && (l.Scheme > regmap.SchemeSym || regmap.ReqGroup.Get(header) > regmap.GroupRow ||
-		l.Bits < 2 || l.Bits > 8 || l.Bits == 7 || l.Axis == regmap.AxisChannel && l.Group == 0) {
+	if l := layoutOf(header); tile && (l.Scheme > regmap.SchemeOffset || regmap.ReqGroup.Get(header) > regmap.GroupRow ||
+		l.Bits < 2 || l.Bits > 8 || l.Bits == 7 || l.Axis == regmap.AxisChannel && l.Group == 0 ||
+		l.Block && !slices.Contains(blocks, l) || !l.Block && l.Scheme == regmap.SchemeOffset) {
 		return regmap.StBadOption
 	}
 	if !geometryFits(op, header, p) {
@@ -200,6 +202,7 @@ func layoutOf(header []byte) packet.Layout {
 		Axis:   regmap.ReqAxis.Get(header),
 		Group:  sizes[regmap.ReqGroup.Get(header)],
 		Bits:   int(regmap.ReqBits.Get(header)),
+		Block:  regmap.ReqLayout.Get(header) == regmap.LayoutBlock,
 	}
 }
 

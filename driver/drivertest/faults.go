@@ -116,21 +116,28 @@ func faultUnroundedScale(s *session) {
 }
 
 // everyLayout runs QUANTIZE over one group's worth of values in every layout of
-// that group size, 16, then restores it.
+// that group size, 16, and in blocks, then restores it.
 func (s *session) everyLayout(draw func() uint16) {
 	s.t.Helper()
 	for _, bits := range []int{2, 3, 4, 5, 6, 8} {
 		for scheme := range uint32(2) {
 			for axis := range uint32(2) {
-				sh := shape{packet.Layout{Scheme: scheme, Axis: axis, Group: 16, Bits: bits}, 16, 32}
-				values := make([]uint16, sh.rows*sh.dims)
-				each(values, draw)
-				q := s.command(sh.request(regmap.OpQuantize), pack(values))
-				tile, _ := s.opts.Oracle.QuantizeTile(sh.Layout, sh.rows, sh.dims, pack(values))
-				s.run(q, s.command(sh.request(regmap.OpDequantize), tile))
+				s.thereAndBack(shape{packet.Layout{Scheme: scheme, Axis: axis, Group: 16, Bits: bits}, 16, 32}, draw)
 			}
 		}
 	}
+	for _, l := range blocks {
+		s.thereAndBack(shape{l, 16, 32}, draw)
+	}
+}
+
+func (s *session) thereAndBack(sh shape, draw func() uint16) {
+	s.t.Helper()
+	values := make([]uint16, sh.rows*sh.dims)
+	each(values, draw)
+	q := s.command(sh.request(regmap.OpQuantize), pack(values))
+	tile, _ := s.opts.Oracle.QuantizeTile(sh.Layout, sh.rows, sh.dims, pack(values))
+	s.run(q, s.command(sh.request(regmap.OpDequantize), tile))
 }
 
 func faultSubnormals(s *session) {

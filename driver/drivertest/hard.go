@@ -13,10 +13,13 @@ import (
 // its bits gets wrong: results that lie on the middle of two neighbours, or as
 // near to one as the inputs can come. Random inputs meet them once in thousands.
 
-// topCode is the largest code.
+// topCode is the largest code, in steps of the scale.
 func topCode(l packet.Layout) int {
-	if l.Scheme == regmap.SchemeSym {
+	switch l.Scheme {
+	case regmap.SchemeSym:
 		return 1<<(l.Bits-1) - 1
+	case regmap.SchemeOffset:
+		return 8 // below zero
 	}
 	return 1<<l.Bits - 1
 }
@@ -40,27 +43,28 @@ func (s *session) hardTiles(op uint32, l packet.Layout, what string, rows [][]ui
 }
 
 // everyCoding calls f with every scheme and number of bits, per token, in
-// groups of the whole row.
+// groups of the whole row, but for offset codes, which have groups of 32.
 func everyCoding(f func(l packet.Layout)) {
 	for _, scheme := range []uint32{regmap.SchemeAsym, regmap.SchemeSym} {
 		for _, bits := range []int{2, 3, 4, 5, 6, 8} {
 			f(packet.Layout{Scheme: scheme, Axis: regmap.AxisToken, Group: 0, Bits: bits})
 		}
 	}
+	f(blocks[2])
 }
 
 // testScales: for every significand of the largest element, and for ranges that
 // put the unrounded scale on the middle of every two neighbouring significands
 // or one unit beside it.
 func testScales(s *session) {
-	const dims = 16
 	everyCoding(func(l packet.Layout) {
+		dims := groupSize(l, 16)
 		var rows [][]uint16
 		for m := range uint16(1024) {
 			rows = append(rows, s.group(dims, signed(s.rng, m|uint16(s.rng.IntN(31))<<10), 0))
 		}
 		s.hardTiles(regmap.OpQuantize, l, "every significand of the largest", rows)
-		if l.Scheme == regmap.SchemeSym {
+		if l.Scheme != regmap.SchemeAsym {
 			return
 		}
 		rows = nil
@@ -102,6 +106,9 @@ func testQuotients(s *session) {
 // rowFor is the dims of a row that has room for the middles of all codes, if the
 // device has.
 func (s *session) rowFor(l packet.Layout) int {
+	if l.Group != 0 {
+		return l.Group
+	}
 	return min(256, s.p.MaxDim, max(32, (2*topCode(l)+31)/16*16))
 }
 
@@ -132,10 +139,13 @@ func (s *session) middles(l packet.Layout, step float64) []uint16 {
 		if below := fp16.ToFloat64(h) < v; below == (i%2 == 0) && fp16.ToFloat64(h) != v {
 			h = neighbour(h, below)
 		}
-		if l.Scheme == regmap.SchemeSym {
+		if l.Scheme != regmap.SchemeAsym {
 			h = signed(s.rng, h)
 		}
 		g[i] = h
+	}
+	if l.Scheme == regmap.SchemeOffset {
+		g[1] = signed(s.rng, g[1])
 	}
 	return g
 }
@@ -148,6 +158,11 @@ func (s *session) nearMiddles(l packet.Layout) []uint16 {
 	step := math.Ldexp(float64(1+2*s.rng.IntN(2)), s.rng.IntN(8))
 	each(g, func() uint16 { return finite(step * (float64(s.rng.IntN(top)) + 0.5)) })
 	g[1] = finite(step * float64(top))
+	if l.Scheme == regmap.SchemeOffset {
+		for i := range g {
+			g[i] = signed(s.rng, g[i])
+		}
+	}
 	if l.Scheme == regmap.SchemeAsym {
 		g[0] = signed(s.rng, uint16(s.rng.IntN(0x400))>>s.rng.IntN(10))
 		if g[0] < 0x8000 {

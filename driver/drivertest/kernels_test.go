@@ -86,6 +86,18 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 	if l.Scheme == regmap.SchemeSym {
 		span, top, low, lo = far, float64(int(1)<<(l.Bits-1)-1), -float64(int(1)<<(l.Bits-1)-1), 0
 	}
+	bias := 0.0
+	if l.Scheme == regmap.SchemeOffset {
+		span, top, low, lo, bias = 0, -8, 0, 0, 8
+		for _, v := range x {
+			if math.Abs(v) > math.Abs(span) || math.Abs(v) == math.Abs(span) && k.is("last of the largest") {
+				span = v
+			}
+		}
+		if k.is("sign of the largest lost") {
+			span = math.Abs(span)
+		}
+	}
 	if k.is("range overflows") {
 		span = min(span, fp16.MaxFinite)
 	}
@@ -112,10 +124,15 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 				q = k.code(roundTo(v-lo, 24) / step)
 			}
 			if !k.is("codes not clamped") {
-				q = min(max(q, low), top)
+				if q += bias; bias != 0 && !k.is("offset code 16 wraps") {
+					q = min(max(q, 0), 15)
+				} else if bias == 0 {
+					q = min(max(q, low), top)
+				}
+				q -= bias
 			}
 		}
-		g.codes = append(g.codes, int(q))
+		g.codes = append(g.codes, int(q+bias))
 	}
 	return g
 }
@@ -151,6 +168,7 @@ func (k kernels) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (t
 			}
 		}
 		for i := range size {
+			i = k.place(l, i, size)
 			for _, g := range gs {
 				b.put(g.codes[i], l.Bits)
 			}
@@ -177,11 +195,17 @@ func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (v
 		if l.Scheme == regmap.SchemeAsym {
 			take(lows)
 		}
-		for range size {
+		group := len(values)
+		values = append(values, make([]byte, 2*size*channels)...)
+		for i := range size {
+			i = k.place(l, i, size)
 			for c := range channels {
 				q := b.take(l.Bits)
 				if l.Scheme == regmap.SchemeSym && q>>(l.Bits-1) != 0 && !k.is("codes unsigned") {
 					q -= 1 << l.Bits
+				}
+				if l.Scheme == regmap.SchemeOffset {
+					q -= 8
 				}
 				if k.is("lowest code clamped") {
 					q = max(q, -(1<<(l.Bits-1) - 1))
@@ -205,11 +229,19 @@ func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (v
 				if h == 0 && s < 0 && k.is("minus zero restored") {
 					h = 0x8000
 				}
-				values = binary.LittleEndian.AppendUint16(values, h)
+				binary.LittleEndian.PutUint16(values[group+2*(i*channels+c):], h)
 			}
 		}
 	}
 	return values, nonFinite, saturated
+}
+
+// place is the element whose code stands at i.
+func (k kernels) place(l packet.Layout, i, size int) int {
+	if !l.Block || l.Bits != 4 || k.is("nibbles of neighbours together") {
+		return i
+	}
+	return i/2 + i%2*size/2
 }
 
 // tileOrder gives the elements of a group and how many groups lie side by side.

@@ -93,6 +93,7 @@ func (s *session) tileRefusals(op uint32, add func(op uint32, status packet.Stat
 	for _, v := range []uint32{2, 3} {
 		add(op, regmap.StBadOption, fmt.Sprintf("scheme %d", v), field(regmap.ReqScheme, v))
 	}
+	s.blockRefusals(op, add)
 	for _, v := range []uint32{5, 6, 7} {
 		add(op, regmap.StBadOption, fmt.Sprintf("group %d", v), field(regmap.ReqGroup, v))
 		add(op, regmap.StBadOption, fmt.Sprintf("group %d per channel", v), field(regmap.ReqGroup, v), channel)
@@ -121,6 +122,42 @@ func (s *session) tileRefusals(op uint32, add func(op uint32, status packet.Stat
 		}
 		if int(g) > s.p.TileTokens {
 			add(op, regmap.StBadGeometry, fmt.Sprintf("group of %d rows", g), field(regmap.ReqRows, g), field(regmap.ReqGroup, uint32(code)), channel)
+		}
+	}
+}
+
+// blockRefusals are the settings beside those of ggml's blocks, and an offset
+// code in the native layout.
+func (s *session) blockRefusals(op uint32, add func(op uint32, status packet.Status, name string, edits ...func([]byte))) {
+	layout := field(regmap.ReqLayout, regmap.LayoutBlock)
+	bad := func(name string, l packet.Layout, edits ...func([]byte)) {
+		name = fmt.Sprintf("block of scheme %d with %d bits, %s", l.Scheme, l.Bits, name)
+		edits = append([]func([]byte){layout, field(regmap.ReqScheme, l.Scheme), field(regmap.ReqBits, uint32(l.Bits)), field(regmap.ReqGroup, regmap.Group32)}, edits...)
+		add(op, regmap.StBadOption, name, edits...)
+	}
+	add(op, regmap.StBadOption, "block of the groups it has", layout)
+	for _, l := range append(blocks, packet.Layout{Scheme: 3, Bits: 4}, packet.Layout{Scheme: 3, Bits: 8}) {
+		for _, g := range []uint32{regmap.Group16, regmap.Group64, regmap.Group128, regmap.GroupRow} {
+			bad(fmt.Sprintf("group code %d", g), l, field(regmap.ReqGroup, g))
+		}
+		bad("per channel", l, field(regmap.ReqAxis, regmap.AxisChannel), field(regmap.ReqRows, 32))
+		for bits := range uint32(16) {
+			if int(bits) != l.Bits {
+				bad(fmt.Sprintf("bits %d", bits), l, field(regmap.ReqBits, bits))
+			}
+		}
+		if l.Scheme == 3 {
+			bad("no such scheme", l)
+			continue
+		}
+		if l.Scheme == regmap.SchemeOffset {
+			bad("native", l, field(regmap.ReqLayout, regmap.LayoutNative))
+		}
+		for _, dims := range []uint32{16, 48} {
+			if int(dims) <= s.p.MaxDim {
+				add(op, regmap.StBadGeometry, fmt.Sprintf("block of scheme %d, dims %d", l.Scheme, dims), layout, field(regmap.ReqScheme, l.Scheme),
+					field(regmap.ReqBits, uint32(l.Bits)), field(regmap.ReqGroup, regmap.Group32), field(regmap.ReqDims, dims))
+			}
 		}
 	}
 }
@@ -225,6 +262,9 @@ func (s *session) varied() []command {
 	s.t.Helper()
 	list := []command{s.small(regmap.OpEcho), s.small(regmap.OpSelect), s.selection(3*s.p.Lanes+1, 3, 1, 1, 5, weightKinds[7])}
 	for _, sh := range []shape{
+		{blocks[0], 3, 32},
+		{blocks[1], 3, 32},
+		{blocks[2], 2, min(64, s.p.MaxDim)},
 		{packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: 16, Bits: 3}, 3, 32},
 		{packet.Layout{Scheme: regmap.SchemeSym, Axis: regmap.AxisToken, Group: 0, Bits: 5}, 2, min(48, s.p.MaxDim)},
 		{packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisChannel, Group: 16, Bits: 2}, 16, 16},
@@ -243,6 +283,7 @@ func (s *session) malformed(op uint32) []command {
 	s.t.Helper()
 	good := s.small(op)
 	return []command{
+		s.edited(good, "layout of blocks", field(regmap.ReqLayout, regmap.LayoutBlock)), // of other groups, or of a command without groups
 		s.edited(good, "bad magic", field(regmap.ReqMagic, 0)),
 		s.edited(good, "bad opcode", field(regmap.ReqOpcode, 0)),
 		s.edited(good, "bad option", field(regmap.Field{Word: 7, Width: 32}, 1)),
@@ -293,6 +334,9 @@ func (s *session) varying(op uint32) command {
 		return s.selection(n, 1+s.rng.IntN(4), 0, 0, n/2, weightKinds[0])
 	}
 	sh := shape{packet.Layout{Scheme: uint32(s.rng.IntN(2)), Group: 16, Bits: 2 + s.rng.IntN(5)}, 1, 16}
+	if s.rng.IntN(3) == 0 {
+		sh = shape{blocks[s.rng.IntN(len(blocks))], 1, 32}
+	}
 	if op == regmap.OpQuantize {
 		return s.command(sh.request(op), pack(s.tile(sh.Layout, sh.rows, sh.dims)))
 	}

@@ -2,6 +2,7 @@ package drivertest_test
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
@@ -28,7 +29,7 @@ func (r *reference) do(h, wire, body []byte) work {
 		return refuse(regmap.StUnsupported)
 	}
 	p := r.info.Params
-	l := packet.Layout{Scheme: word(1) & 3, Axis: word(1) >> 2 & 1, Bits: int(word(1) >> 8 & 15)}
+	l := packet.Layout{Scheme: word(1) & 3, Axis: word(1) >> 2 & 1, Bits: int(word(1) >> 8 & 15), Block: word(1)>>12&1 == 1}
 	code := word(1) >> 4 & 7
 	if code < 4 {
 		l.Group = 16 << code
@@ -45,8 +46,15 @@ func (r *reference) do(h, wire, body []byte) work {
 		fits = rows >= 1 && rows < 1<<24 && dims >= 1 && dims <= p.MaxTokens && int(word(4)) <= dims && int(word(5)) <= dims && int(word(6)) <= dims
 		size = (dims + p.Lanes - 1) / p.Lanes * p.BeatBytes() * rows
 	default:
-		stray |= word(1)&^0xf77 | word(4) | word(5) | word(6)
-		if l.Scheme > 1 || code > 4 || code == 4 && l.Axis == 1 || l.Bits < 2 || l.Bits == 7 || l.Bits > 8 {
+		stray |= word(1)&^0x1f77 | word(4) | word(5) | word(6)
+		if l.Scheme > 2 || code > 4 || code == 4 && l.Axis == 1 || l.Bits < 2 || l.Bits == 7 || l.Bits > 8 {
+			stray = 1
+		}
+		name := [4]string{"4 32", "8 32", "4 32"}[l.Scheme]
+		switch legal := l.Axis == 0 && name == fmt.Sprint(l.Bits, l.Group); {
+		case l.Block && !legal && !r.is("blocks of any settings taken"):
+			stray = 1
+		case !l.Block && l.Scheme == 2 && !r.is("offset codes taken outside blocks"):
 			stray = 1
 		}
 		fits = rows >= 1 && rows <= p.TileTokens && dims >= 16 && dims <= p.MaxDim && dims%16 == 0

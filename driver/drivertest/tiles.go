@@ -21,6 +21,13 @@ func (s shape) request(op uint32) packet.Request {
 	return packet.Request{Opcode: op, Layout: s.Layout, Rows: s.rows, Dims: s.dims}
 }
 
+// blocks are the settings of ggml's blocks: q8_0, q4_1 and q4_0.
+var blocks = []packet.Layout{
+	{Scheme: regmap.SchemeSym, Axis: regmap.AxisToken, Group: 32, Bits: 8, Block: true},
+	{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: 32, Bits: 4, Block: true},
+	{Scheme: regmap.SchemeOffset, Axis: regmap.AxisToken, Group: 32, Bits: 4, Block: true},
+}
+
 // shapes lists every scheme, axis, group and number of bits that fits the
 // device, each at several dims and rows.
 func (s *session) shapes() (list []shape) {
@@ -49,6 +56,14 @@ func (s *session) shapes() (list []shape) {
 			list = append(list, shape{row, 1, 16}) // the smallest tile
 		}
 	}
+	for _, l := range blocks {
+		list = append(list, shape{l, 1, 32})
+		for _, dims := range []int{32, 96, s.p.MaxDim} {
+			if dims <= s.p.MaxDim {
+				list = append(list, shape{l, 5, dims})
+			}
+		}
+	}
 	return append(list, s.largest()...)
 }
 
@@ -58,12 +73,16 @@ func (s *session) largest() []shape {
 	for g*2 <= min(128, s.p.TileTokens) {
 		g *= 2
 	}
-	return []shape{
+	var list []shape
+	for _, l := range blocks {
+		list = append(list, shape{l, s.p.TileTokens, s.p.MaxDim})
+	}
+	return append(list, []shape{
 		{packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisChannel, Group: g, Bits: 3}, s.p.TileTokens, s.p.MaxDim},
 		{packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisChannel, Group: 16, Bits: 8}, s.p.TileTokens, s.p.MaxDim},
 		{packet.Layout{Scheme: regmap.SchemeSym, Axis: regmap.AxisToken, Group: 16, Bits: 2}, s.p.TileTokens, s.p.MaxDim},
 		{packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: 0, Bits: 5}, s.p.TileTokens, s.p.MaxDim},
-	}
+	}...)
 }
 
 func testQuantize(s *session) {
@@ -83,6 +102,14 @@ func testQuantize(s *session) {
 					cmds = append(cmds, c)
 				}
 			}
+		}
+	}
+	for _, l := range blocks {
+		for _, d := range distributions {
+			values := s.tileOf(l, 8, 32, func() distribution { return d })
+			c := s.command(packet.Request{Opcode: regmap.OpQuantize, Layout: l, Rows: 8, Dims: 32}, pack(values))
+			c.name += ", " + d.name
+			cmds = append(cmds, c)
 		}
 	}
 	s.each(cmds)
@@ -199,7 +226,8 @@ var commands = slices.Clone([]uint32{regmap.OpEcho, regmap.OpQuantize, regmap.Op
 
 // withinHalfStep checks that restored values are as near to the originals as
 // the stored scale allows: half a step, what rounding the scale moves the last
-// code by, and the rounding of the result itself.
+// code by, and the rounding of the result itself. An offset group has no code
+// above 7 steps: what lies farther up comes back as 7 steps.
 func withinHalfStep(sh shape, values []uint16, tile, restored []byte) error {
 	size := groupSize(sh.Layout, sh.dims)
 	top, stats := float64(int(1)<<(sh.Bits-1)-1), 1
@@ -211,10 +239,15 @@ func withinHalfStep(sh shape, values []uint16, tile, restored []byte) error {
 		if sh.Axis == regmap.AxisChannel {
 			at = g/sh.dims*sh.dims*(2*stats+size*sh.Bits/8) + 2*(g%sh.dims)
 		}
-		step := fp16.ToFloat64(binary.LittleEndian.Uint16(tile[at:]))
+		scale := fp16.ToFloat64(binary.LittleEndian.Uint16(tile[at:]))
+		step := math.Abs(scale)
 		for _, i := range members {
 			x, back := fp16.ToFloat64(values[i]), fp16.ToFloat64(binary.LittleEndian.Uint16(restored[2*i:]))
-			if d := math.Abs(x - back); d > step/2+top*spacing(step)/2+spacing(back)/2 {
+			reach := step / 2
+			if sh.Scheme == regmap.SchemeOffset && x*scale > 0 {
+				reach = max(reach, math.Abs(x)-7*step)
+			}
+			if d := math.Abs(x - back); d > reach+top*spacing(step)/2+spacing(back)/2 {
 				return fmt.Errorf("row %d, channel %d: %g is restored as %g, %g away with a step of %g", i/sh.dims, i%sh.dims, x, back, d, step)
 			}
 		}

@@ -82,6 +82,11 @@ var distributions = []distribution{
 		each(g, func() uint16 { return signed(rng, fpTop-uint16(rng.IntN(3)*rng.IntN(2))) })
 		g[0], g[len(g)-1] = fpNegTop, fpTop
 	}},
+	{"both ends of one size", func(rng *rand.Rand, _ packet.Layout, g []uint16) { // which comes first tells
+		each(g, func() uint16 { return finite(rng.Float64()*2 - 1) })
+		end := signed(rng, fpOne)
+		g[rng.IntN(len(g)/2)], g[len(g)/2+rng.IntN(len(g)/2)] = end, end^0x8000
+	}},
 	{"largest range, small values", func(rng *rand.Rand, _ packet.Layout, g []uint16) {
 		each(g, func() uint16 { return finite(rng.NormFloat64() * 1000) })
 		g[rng.IntN(len(g))] = fpTop
@@ -107,20 +112,26 @@ var distributions = []distribution{
 func ties(rng *rand.Rand, l packet.Layout, g []uint16) {
 	step := math.Ldexp(float64(1+2*rng.IntN(2)), rng.IntN(12)-8)
 	top, low := 1<<l.Bits-1, 0.0
-	if l.Scheme == regmap.SchemeSym {
+	switch l.Scheme {
+	case regmap.SchemeSym:
 		top = 1<<(l.Bits-1) - 1
+	case regmap.SchemeOffset:
+		top = 8
 	}
 	if l.Scheme == regmap.SchemeAsym && rng.IntN(2) == 0 {
 		low = -step * float64(rng.IntN(top+1))
 	}
 	each(g, func() uint16 {
 		v := low + step*(float64(rng.IntN(top))+0.5)
-		if l.Scheme == regmap.SchemeSym && rng.IntN(2) == 0 {
+		if l.Scheme != regmap.SchemeAsym && rng.IntN(2) == 0 {
 			v = -v
 		}
 		return finite(v)
 	})
 	g[0], g[1] = finite(low), finite(low+step*float64(top))
+	if l.Scheme == regmap.SchemeOffset {
+		g[1] = signed(rng, g[1])
+	}
 }
 
 func each(g []uint16, draw func() uint16) {

@@ -15,10 +15,11 @@ import (
 
 // Layout of a quantized tile: how its values are grouped and coded.
 type Layout struct {
-	Scheme uint32 // regmap.SchemeAsym or SchemeSym
+	Scheme uint32 // regmap.SchemeAsym, SchemeSym or SchemeOffset
 	Axis   uint32 // regmap.AxisToken or AxisChannel
 	Group  int    // elements of a group: 16, 32, 64 or 128; 0 is the whole row (per token only)
 	Bits   int    // bits of a code: 2, 3, 4, 5, 6 or 8
+	Block  bool   // ggml's blocks of 32: q8_0 (sym, 8 bits), q4_1 (asym, 4 bits), q4_0 (offset, 4 bits)
 }
 
 // Request is one command's header.
@@ -76,6 +77,9 @@ func (r Request) Header() (h [regmap.HeaderBytes]byte, err error) {
 		regmap.ReqAxis.Put(h[:], r.Axis)
 		regmap.ReqGroup.Put(h[:], code)
 		regmap.ReqBits.Put(h[:], uint32(r.Bits))
+		if r.Block {
+			regmap.ReqLayout.Put(h[:], regmap.LayoutBlock)
+		}
 	}
 	for _, f := range []struct {
 		field regmap.Field

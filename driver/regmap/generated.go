@@ -3,7 +3,7 @@
 package regmap
 
 // SpecID is the hash of the ABI part of the specification.
-const SpecID = 0xBBB9E6ED
+const SpecID = 0xB60A76ED
 
 // Fixed numbers of every engine build.
 const (
@@ -80,14 +80,28 @@ var StCodes = Codes{
 
 // Quantization schemes.
 const (
-	SchemeAsym = 0 // scale and minimum; codes 0 to 2^b-1
-	SchemeSym  = 1 // scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement
+	SchemeAsym   = 0 // scale and minimum; codes 0 to 2^b-1
+	SchemeSym    = 1 // scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement
+	SchemeOffset = 2 // scale from the element of largest magnitude; codes 0 to 15 stand for -8 to 7 (block layout only)
 )
 
 // SchemeCodes names them.
 var SchemeCodes = Codes{
 	{0, "ASYM", "scale and minimum; codes 0 to 2^b-1"},
 	{1, "SYM", "scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement"},
+	{2, "OFFSET", "scale from the element of largest magnitude; codes 0 to 15 stand for -8 to 7 (block layout only)"},
+}
+
+// Layouts of a quantized tile.
+const (
+	LayoutNative = 0 // scale, minimum, codes LSB first
+	LayoutBlock  = 1 // ggml's blocks of 32
+)
+
+// LayoutCodes names them.
+var LayoutCodes = Codes{
+	{0, "NATIVE", "scale, minimum, codes LSB first"},
+	{1, "BLOCK", "ggml's blocks of 32"},
 }
 
 // Grouping axes.
@@ -255,6 +269,7 @@ var (
 	ReqAxis   = Field{Word: 1, Low: 2, Width: 1}   // grouping axis
 	ReqGroup  = Field{Word: 1, Low: 4, Width: 3}   // group size code
 	ReqBits   = Field{Word: 1, Low: 8, Width: 4}   // bits of a code: 2, 3, 4, 5, 6 or 8
+	ReqLayout = Field{Word: 1, Low: 12, Width: 1}  // layout of the quantized tile
 	ReqRows   = Field{Word: 2, Low: 0, Width: 32}  // rows of the tile; attention rows; payload bytes of ECHO
 	ReqDims   = Field{Word: 3, Low: 0, Width: 32}  // elements of a row; positions n of SELECT
 	ReqSinks  = Field{Word: 4, Low: 0, Width: 32}  // first positions always kept

@@ -1,14 +1,16 @@
 package core
 
-import "github.com/kvaccel/kvaccel/driver/regmap"
+import (
+	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/emulator/model"
+)
 
 // command is a decoded request header.
 type command struct {
 	kind
 	status      uint8
-	symmetric   bool
+	coder       model.Coder
 	perChannel  bool
-	bits        int
 	group       int // elements of a group
 	rows        int
 	dims        int // elements of a row; positions
@@ -20,7 +22,7 @@ type command struct {
 	codeBeats   uint64 // of the payload in that are codes (DEQUANTIZE)
 }
 
-const quantOptions = 0xf77 // the bits of word 1 that QUANTIZE and DEQUANTIZE read
+const quantOptions = 0x1f77 // the bits of word 1 that QUANTIZE and DEQUANTIZE read
 
 // decode applies the checks of the contract in their order. complete tells
 // that all header beats came, last that the header ended in TLAST.
@@ -89,18 +91,29 @@ func (e *Engine) judgeSelect(c *command, w *[8]uint32) uint8 {
 // groupSizes are the elements of a group by group code.
 var groupSizes = [...]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
 
+// blockBits are the bits of a code in ggml's blocks by scheme.
+var blockBits = [...]uint32{regmap.SchemeAsym: 4, regmap.SchemeSym: 8, regmap.SchemeOffset: 4}
+
 func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
-	scheme, axis, group, bits := w[1]&3, w[1]>>2&1, w[1]>>4&7, w[1]>>8&15
+	scheme, axis, group, bits, layout := w[1]&3, w[1]>>2&1, w[1]>>4&7, w[1]>>8&15, w[1]>>12&1
 	switch {
 	case w[1]&^quantOptions|w[4]|w[5]|w[6]|w[7] != 0,
-		scheme > regmap.SchemeSym,
+		scheme > regmap.SchemeOffset,
 		group > regmap.GroupRow || group == regmap.GroupRow && axis == regmap.AxisChannel,
-		bits < 2 || bits > 8 || bits == 7:
+		bits < 2 || bits > 8 || bits == 7,
+		layout == regmap.LayoutBlock && (axis != regmap.AxisToken || group != regmap.Group32 || bits != blockBits[scheme]),
+		layout == regmap.LayoutNative && scheme == regmap.SchemeOffset:
 		return regmap.StBadOption
 	case w[2] < 1 || w[2] > uint32(e.p.TileTokens) || w[3] < 1 || w[3] > uint32(e.p.MaxDim) || w[3]%regmap.DimStep != 0:
 		return regmap.StBadGeometry
 	}
-	c.symmetric, c.perChannel, c.bits = scheme == regmap.SchemeSym, axis == regmap.AxisChannel, int(bits)
+	c.coder = model.Coder{
+		Symmetric: scheme == regmap.SchemeSym,
+		Offset:    scheme == regmap.SchemeOffset,
+		Paired:    layout == regmap.LayoutBlock && bits == 4,
+		Bits:      uint(bits),
+	}
+	c.perChannel = axis == regmap.AxisChannel
 	c.rows, c.dims = int(w[2]), int(w[3])
 	c.group = c.dims
 	if group != regmap.GroupRow {
@@ -116,10 +129,7 @@ func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
 // countBeats works out the payload of a QUANTIZE or DEQUANTIZE.
 func (e *Engine) countBeats(c *command) {
 	n, lanes := uint64(c.rows*c.dims), uint64(e.p.Lanes)
-	stats := 2 // of a group
-	if c.symmetric {
-		stats = 1
-	}
+	stats, bits := c.coder.Stats(), uint64(c.coder.Bits)
 	if c.perChannel {
 		c.prefixBeats = c.dims / e.p.Lanes * stats
 	}
@@ -128,11 +138,11 @@ func (e *Engine) countBeats(c *command) {
 		return
 	}
 	if c.perChannel {
-		c.codeBeats = n * uint64(c.bits) / (16 * lanes)
+		c.codeBeats = n * bits / (16 * lanes)
 		c.beats = c.codeBeats + uint64(c.rows/c.group*c.prefixBeats)
 		return
 	}
-	c.codeBeats = ceilDiv(n*uint64(c.bits)+n/uint64(c.group)*uint64(16*stats), 16*lanes)
+	c.codeBeats = ceilDiv(n*bits+n/uint64(c.group)*uint64(16*stats), 16*lanes)
 	c.beats = c.codeBeats
 }
 

@@ -95,6 +95,9 @@ func samples(t testing.TB, p regmap.Params) [][]byte {
 		{Bits: 3},
 		{Scheme: regmap.SchemeSym, Axis: regmap.AxisChannel, Group: 16, Bits: 5},
 		{Axis: regmap.AxisChannel, Group: 16, Bits: 8},
+		{Scheme: regmap.SchemeSym, Group: 32, Bits: 8, Block: true},
+		{Scheme: regmap.SchemeOffset, Group: 32, Bits: 4, Block: true},
+		{Group: 32, Bits: 4, Block: true},
 	} {
 		r := packet.Request{Opcode: regmap.OpQuantize, Layout: l, Rows: 16, Dims: 32}
 		q := request(t, p, r, normal(16*32))

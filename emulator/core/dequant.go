@@ -54,7 +54,8 @@ type dequantUnit struct {
 	issuing int    // bank
 	stat    model.Stat
 	table   []uint32
-	bad     bool // the group's scale or minimum is non-finite
+	high    [8]uint64 // paired codes of the second half of the group
+	bad     bool      // the group's scale or minimum is non-finite
 	banks   [2]bank
 	bits    codeBits
 }
@@ -84,19 +85,17 @@ func (u *dequantUnit) reset() {
 
 // start queues a packet. One that overlaps another has the same configuration.
 func (u *dequantUnit) start(c *command) {
-	u.coder = model.Coder{Symmetric: c.symmetric, Bits: uint(c.bits)}
+	u.coder = c.coder
 	u.perChannel, u.prefix = c.perChannel, c.prefixBeats
 	u.rowBeats = c.dims / u.lanes
 	u.groupBeats, u.headUnits = c.group/u.lanes, 0
-	u.tabled = c.bits <= 5 && c.group >= 2<<c.bits
-	switch {
-	case c.perChannel:
+	bits := int(c.coder.Bits)
+	u.tabled = bits <= 5 && c.group >= 2<<bits
+	if c.perChannel {
 		u.groupBeats = c.group * u.rowBeats
-		u.groupCodes = uint64(c.group*c.dims*c.bits) / uint64(16*u.lanes)
-	case c.symmetric:
-		u.headUnits = 16 / u.lanes
-	default:
-		u.headUnits = 32 / u.lanes
+		u.groupCodes = uint64(c.group*c.dims*bits) / uint64(16*u.lanes)
+	} else {
+		u.headUnits = c.coder.Stats() * 16 / u.lanes
 	}
 	u.marked += c.codeBeats
 	u.queue[u.queued] = restoring{items: uint64(c.rows * u.rowBeats), mark: u.marked}
@@ -171,10 +170,7 @@ func (e *Engine) feedScales(data *Beat) {
 func (e *Engine) stepDequant(waiting int) {
 	u := &e.dequant
 	pkt := &u.queue[0]
-	need := int(u.coder.Bits)
-	if u.item == 0 {
-		need += u.headUnits
-	}
+	need := u.need()
 	issue := u.fill >= need && waiting <= e.depth-regmap.LatDequantSlack &&
 		(!u.perChannel || u.banks[u.issuing].complete)
 	if !issue {
@@ -193,6 +189,22 @@ func (e *Engine) stepDequant(waiting int) {
 			u.endPacket()
 		}
 	}
+}
+
+// need is what the next item takes of the bit buffer. Paired codes are taken
+// with the items of the first half of a group.
+func (u *dequantUnit) need() int {
+	n := int(u.coder.Bits)
+	if u.coder.Paired {
+		n *= 2
+		if u.item >= u.groupBeats/2 {
+			n = 0
+		}
+	}
+	if u.item == 0 {
+		n += u.headUnits
+	}
+	return n
 }
 
 // endPacket forgets what is left of the packet's last beat.
@@ -238,7 +250,15 @@ func (e *Engine) issue(last bool) {
 // elements and reports whether scale or minimum were non-finite.
 func (u *dequantUnit) restore(dst *[4]uint64) (saturated int, bad bool) {
 	var src [4]uint64
-	u.bits.take(&src, u.lanes*int(u.coder.Bits))
+	switch half := u.groupBeats / 2; {
+	case !u.coder.Paired:
+		u.bits.take(&src, u.lanes*int(u.coder.Bits))
+	case u.item < half:
+		u.bits.take(&src, 8*u.lanes)
+		src[0], u.high[u.item] = model.SplitPairs(&src, u.lanes)
+	default:
+		src[0] = u.high[u.item-half]
+	}
 	if !u.perChannel {
 		if u.tabled {
 			return u.coder.LookUp(dst, &src, u.lanes, u.table, 0), u.bad
@@ -258,7 +278,7 @@ func (e *Engine) readStat() {
 	u := &e.dequant
 	var w [4]uint64
 	var minimum uint16
-	if u.coder.Symmetric {
+	if u.coder.Stats() == 1 {
 		u.bits.take(&w, 16)
 	} else {
 		u.bits.take(&w, 32)

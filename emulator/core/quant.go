@@ -40,14 +40,11 @@ func (u *quantUnit) reset() {
 }
 
 func (u *quantUnit) start(c *command) {
-	u.coder = model.Coder{Symmetric: c.symmetric, Bits: uint(c.bits)}
+	u.coder = c.coder
 	u.perChannel, u.dims = c.perChannel, c.dims
 	u.rowBeats = c.dims / u.lanes
 	u.groupBeats, u.headUnits = c.group/u.lanes, 0
-	statsOf := 2
-	if c.symmetric {
-		statsOf = 1
-	}
+	statsOf := c.coder.Stats()
 	if c.perChannel {
 		u.groupBeats = c.group * u.rowBeats
 	} else {
@@ -160,7 +157,7 @@ func (e *Engine) pack(at uint64, flags uint8, last bool) {
 	u.fill += u.headUnits
 	for left := u.groupBeats; left > 0 || last && u.fill > 0; at++ {
 		if left > 0 {
-			u.fill += int(u.coder.Bits)
+			u.fill += u.itemUnits(u.groupBeats - left)
 			left--
 		}
 		done := last && left == 0
@@ -180,6 +177,18 @@ func (e *Engine) pack(at uint64, flags uint8, last bool) {
 	if last {
 		u.nonFinite = false
 	}
+}
+
+// itemUnits is what item i of a group adds to the packer. Paired codes come with
+// the second item of a pair.
+func (u *quantUnit) itemUnits(i int) int {
+	switch {
+	case !u.coder.Paired:
+		return int(u.coder.Bits)
+	case i%2 == 0:
+		return 0
+	}
+	return 2 * int(u.coder.Bits)
 }
 
 func (e *Engine) pushPacked(at uint64, bytes int, flags uint8, last bool) {

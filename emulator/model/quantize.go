@@ -3,7 +3,18 @@ package model
 // Coder says how elements are coded.
 type Coder struct {
 	Symmetric bool // scale only, codes in two's complement; else scale and minimum
+	Offset    bool // scale only, codes 0 to 15 stand for -8 to 7: with 4 bits, per token
+	Paired    bool // codes of the two halves of a group side by side: with 4 bits, per token
 	Bits      uint // of a code: 2, 3, 4, 5, 6 or 8
+}
+
+// Stats is how many numbers are stored of a group beside its codes: the scale,
+// and the minimum where there is one.
+func (c Coder) Stats() int {
+	if c.Symmetric || c.Offset {
+		return 1
+	}
+	return 2
 }
 
 // top is the largest code, in magnitude.
@@ -95,6 +106,12 @@ func (c Coder) stats(x extent) (scale, minimum uint16, v divisor) {
 // QuantizeToken codes one per-token group of cleaned elements, four a word,
 // and appends scale, minimum and codes to w.
 func (c Coder) QuantizeToken(x []uint64, w *Bits) {
+	if c.Offset {
+		scale, v := offsetStats(x)
+		w.Put(uint64(scale), 16)
+		c.codePaired(x, scale, &v, w)
+		return
+	}
 	low, high := noExtent.low, noExtent.high
 	for _, e := range x {
 		k0, k1, k2, k3 := key(uint16(e)), key(uint16(e>>16)), key(uint16(e>>32)), key(uint16(e>>48))
@@ -107,9 +124,12 @@ func (c Coder) QuantizeToken(x []uint64, w *Bits) {
 	} else {
 		w.Put(uint64(scale)|uint64(minimum)<<16, 32)
 	}
-	if c.Symmetric {
+	switch {
+	case c.Paired:
+		c.codePaired(x, scale, &v, w)
+	case c.Symmetric:
 		c.codeSym(x, &v, w)
-	} else {
+	default:
 		c.codeAsym(x, &v, w)
 	}
 }

@@ -15,12 +15,23 @@ var allBits = []uint{2, 3, 4, 5, 6, 8}
 func eachCoder(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
 	for _, b := range allBits {
 		for _, s := range []oracle.Scheme{oracle.Asym, oracle.Sym} {
-			t.Run(fmt.Sprintf("scheme%d-%dbits", s, b), func(t *testing.T) {
-				t.Parallel()
-				f(t, Coder{Symmetric: s == oracle.Sym, Bits: b}, s, rand.New(rand.NewPCG(uint64(b), uint64(s))))
-			})
+			runCoder(t, Coder{Symmetric: s == oracle.Sym, Bits: b}, s, f)
 		}
 	}
+}
+
+// eachBlock runs f for the codings that only blocks have.
+func eachBlock(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
+	for _, s := range []oracle.Scheme{oracle.Asym, oracle.Sym, oracle.Offset} {
+		runCoder(t, Coder{Symmetric: s == oracle.Sym, Offset: s == oracle.Offset, Paired: true, Bits: 4}, s, f)
+	}
+}
+
+func runCoder(t *testing.T, c Coder, s oracle.Scheme, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
+	t.Run(fmt.Sprintf("scheme%d-%dbits", s, c.Bits), func(t *testing.T) {
+		t.Parallel()
+		f(t, c, s, rand.New(rand.NewPCG(uint64(c.Bits), uint64(s))))
+	})
 }
 
 // elements gives n elements of one of several distributions, with NaN,
@@ -66,36 +77,43 @@ func cleanWords(w []uint64) (nonFinite int) {
 }
 
 func TestQuantizeToken(t *testing.T) {
-	eachCoder(t, func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
-		var w Bits
-		for range 1500 {
-			x := elements(rng, 16<<rng.IntN(4))
-			words := pack(x)
-			bad := cleanWords(words)
-			c.QuantizeToken(words, &w)
-			want := oracle.Quantize(s, int(c.Bits), x)
-			if bad != want.NonFinite {
-				t.Fatalf("%#04x: %d non-finite, want %d", x, bad, want.NonFinite)
-			}
-			var got [4]uint64
-			if w.Take(&got, 16); uint16(got[0]) != want.Scale {
-				t.Fatalf("%#04x: scale %#04x, want %#04x", x, got[0], want.Scale)
-			}
-			if !c.Symmetric {
-				if w.Take(&got, 16); uint16(got[0]) != want.Min {
-					t.Fatalf("%#04x: minimum %#04x, want %#04x", x, got[0], want.Min)
-				}
-			}
-			for i, q := range want.Codes {
-				if w.Take(&got, int(c.Bits)); got[0] != uint64(q)&(1<<c.Bits-1) {
-					t.Fatalf("%#04x: code %d is %#x, want %d (scale %#04x)", x, i, got[0], q, want.Scale)
-				}
-			}
-			if w.Len() != 0 {
-				t.Fatalf("%d bits left", w.Len())
+	eachCoder(t, testQuantizeToken)
+	t.Run("paired", func(t *testing.T) { eachBlock(t, testQuantizeToken) })
+}
+
+func testQuantizeToken(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
+	var w Bits
+	for range 1500 {
+		x := elements(rng, 16<<rng.IntN(4))
+		words := pack(x)
+		bad := cleanWords(words)
+		c.QuantizeToken(words, &w)
+		want := oracle.Quantize(s, int(c.Bits), x)
+		if bad != want.NonFinite {
+			t.Fatalf("%#04x: %d non-finite, want %d", x, bad, want.NonFinite)
+		}
+		var got [4]uint64
+		if w.Take(&got, 16); uint16(got[0]) != want.Scale {
+			t.Fatalf("%#04x: scale %#04x, want %#04x", x, got[0], want.Scale)
+		}
+		if s == oracle.Asym {
+			if w.Take(&got, 16); uint16(got[0]) != want.Min {
+				t.Fatalf("%#04x: minimum %#04x, want %#04x", x, got[0], want.Min)
 			}
 		}
-	})
+		for i := range want.Codes {
+			if c.Paired {
+				i = i/2 + i%2*len(x)/2
+			}
+			q := want.Codes[i]
+			if w.Take(&got, int(c.Bits)); got[0] != uint64(q)&(1<<c.Bits-1) {
+				t.Fatalf("%#04x: code %d is %#x, want %d (scale %#04x)", x, i, got[0], q, want.Scale)
+			}
+		}
+		if w.Len() != 0 {
+			t.Fatalf("%d bits left", w.Len())
+		}
+	}
 }
 
 func TestQuantizeChannel(t *testing.T) {
@@ -177,66 +195,76 @@ func TestQuotient(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
-	eachCoder(t, func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
-		for range 4000 {
-			n := 2 << rng.IntN(4)
-			stored := elements(rng, 2*n)
-			stats := make([]Stat, n)
-			LoadScales(stats, pack(stored[:n]))
-			if s == oracle.Asym {
-				LoadMinima(stats, pack(stored[n:]))
+	eachCoder(t, testRestore)
+	t.Run("blocks", func(t *testing.T) { eachBlock(t, testRestore) })
+}
+
+func testRestore(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
+	asym := uint16(0)
+	if s == oracle.Asym {
+		asym = 1
+	}
+	for range 4000 {
+		n := 2 << rng.IntN(4)
+		stored := elements(rng, 2*n)
+		stats := make([]Stat, n)
+		LoadScales(stats, pack(stored[:n]))
+		if s == oracle.Asym {
+			LoadMinima(stats, pack(stored[n:]))
+		}
+		var src, channel, token [4]uint64
+		codes := make([]int, n)
+		for i := range codes {
+			q := rng.IntN(1 << c.Bits)
+			at := i * int(c.Bits)
+			src[at/64] |= uint64(q) << (at % 64)
+			if at%64+int(c.Bits) > 64 {
+				src[at/64+1] |= uint64(q) >> (64 - at%64)
 			}
-			var src, channel, token [4]uint64
-			codes := make([]int, n)
-			for i := range codes {
-				q := rng.IntN(1 << c.Bits)
-				at := i * int(c.Bits)
-				src[at/64] |= uint64(q) << (at % 64)
-				if at%64+int(c.Bits) > 64 {
-					src[at/64+1] |= uint64(q) >> (64 - at%64)
-				}
-				if codes[i] = q; c.Symmetric && q >= 1<<(c.Bits-1) {
-					codes[i] = q - 1<<c.Bits
-				}
+			if codes[i] = q; c.Symmetric && q >= 1<<(c.Bits-1) {
+				codes[i] = q - 1<<c.Bits
 			}
-			one, _ := ReadStat(stored[0], stored[n]*uint16(1-s))
-			satChannel, satToken := c.RestoreChannel(&channel, &src, stats), c.RestoreToken(&token, &src, n, one)
-			var tables []uint32
-			for _, st := range stats {
-				tables = c.AppendTable(tables, st)
-			}
-			var looked [4]uint64
-			if sat := c.LookUp(&looked, &src, n, tables, 1<<c.Bits); sat != satChannel || looked != channel {
-				t.Fatalf("from tables: %#x, %d clamped; want %#x, %d", looked, sat, channel, satChannel)
-			}
-			if sat := c.LookUp(&looked, &src, n, c.AppendTable(nil, one), 0); sat != satToken || looked != token {
-				t.Fatalf("from one table: %#x, %d clamped; want %#x, %d", looked, sat, token, satToken)
-			}
-			for i, q := range codes {
-				for _, v := range []struct {
-					got        uint64
-					scale, min uint16
-					sat        *int
-				}{
-					{channel[i/4], stored[i], stored[n+i], &satChannel},
-					{token[i/4], stored[0], stored[n], &satToken},
-				} {
-					scale, _ := oracle.Sanitise(v.scale)
-					minimum, _ := oracle.Sanitise(v.min * uint16(1-s))
-					want, sat := oracle.Restore(scale, minimum, q)
-					if got := uint16(v.got >> (i % 4 * 16)); got != want {
-						t.Fatalf("scale %#04x, minimum %#04x, code %d: %#04x, want %#04x", scale, minimum, q, got, want)
-					}
-					if sat {
-						*v.sat--
-					}
-				}
-			}
-			if satChannel != 0 || satToken != 0 {
-				t.Fatalf("counts of clamped elements are off by %d and %d", satChannel, satToken)
+			if s == oracle.Offset {
+				codes[i] = q - 8
 			}
 		}
-	})
+		one, _ := ReadStat(stored[0], stored[n]*asym)
+		satChannel, satToken := c.RestoreChannel(&channel, &src, stats), c.RestoreToken(&token, &src, n, one)
+		var tables []uint32
+		for _, st := range stats {
+			tables = c.AppendTable(tables, st)
+		}
+		var looked [4]uint64
+		if sat := c.LookUp(&looked, &src, n, tables, 1<<c.Bits); sat != satChannel || looked != channel {
+			t.Fatalf("from tables: %#x, %d clamped; want %#x, %d", looked, sat, channel, satChannel)
+		}
+		if sat := c.LookUp(&looked, &src, n, c.AppendTable(nil, one), 0); sat != satToken || looked != token {
+			t.Fatalf("from one table: %#x, %d clamped; want %#x, %d", looked, sat, token, satToken)
+		}
+		for i, q := range codes {
+			for _, v := range []struct {
+				got        uint64
+				scale, min uint16
+				sat        *int
+			}{
+				{channel[i/4], stored[i], stored[n+i], &satChannel},
+				{token[i/4], stored[0], stored[n], &satToken},
+			} {
+				scale, _ := oracle.Sanitise(v.scale)
+				minimum, _ := oracle.Sanitise(v.min * asym)
+				want, sat := oracle.Restore(scale, minimum, q)
+				if got := uint16(v.got >> (i % 4 * 16)); got != want {
+					t.Fatalf("scale %#04x, minimum %#04x, code %d: %#04x, want %#04x", scale, minimum, q, got, want)
+				}
+				if sat {
+					*v.sat--
+				}
+			}
+		}
+		if satChannel != 0 || satToken != 0 {
+			t.Fatalf("counts of clamped elements are off by %d and %d", satChannel, satToken)
+		}
+	}
 }
 
 // FuzzBits puts and takes fields of the widths that the data names.

@@ -4,7 +4,7 @@ package model
 type Stat struct{ Scale, Min int64 }
 
 // ReadStat cleans a stored scale and minimum and counts the non-finite ones.
-// For a symmetric group the minimum is 0.
+// For a group without minimum it is 0.
 func ReadStat(scale, minimum uint16) (Stat, int) {
 	n := 0
 	scale, bad := Clean(scale)
@@ -54,7 +54,7 @@ func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) 
 	var sat uint64
 	*dst = [4]uint64{}
 	b, mask, flip := c.Bits&15, uint64(1)<<c.Bits-1, c.flip()
-	base := s.Min - int64(flip)*s.Scale
+	base := s.Min - c.origin()*s.Scale
 	for i := range n / 4 {
 		q := bitsAt(src, 4*uint(i)*b)
 		h0, over0 := round(base + int64(q&mask^flip)*s.Scale)
@@ -75,7 +75,7 @@ func (c Coder) RestoreChannel(dst, src *[4]uint64, stats []Stat) (saturated int)
 	var sat uint64
 	*dst = [4]uint64{}
 	b, mask, flip := c.Bits&15, uint64(1)<<c.Bits-1, c.flip()
-	off := int64(flip)
+	off := c.origin()
 	for i := range len(stats) / 4 {
 		q, s := bitsAt(src, 4*uint(i)*b), stats[4*i:4*i+4:4*i+4]
 		h0, over0 := round(s[0].Min + (int64(q&mask^flip)-off)*s[0].Scale)
@@ -90,9 +90,9 @@ func (c Coder) RestoreChannel(dst, src *[4]uint64, stats []Stat) (saturated int)
 
 // restorePair restores two elements.
 func (c Coder) restorePair(dst *[4]uint64, q uint64, s0, s1 Stat) (saturated int) {
-	mask, flip := uint64(1)<<c.Bits-1, c.flip()
-	h0, over0 := round(s0.Min + (int64(q&mask^flip)-int64(flip))*s0.Scale)
-	h1, over1 := round(s1.Min + (int64(q>>c.Bits&mask^flip)-int64(flip))*s1.Scale)
+	mask, flip, off := uint64(1)<<c.Bits-1, c.flip(), c.origin()
+	h0, over0 := round(s0.Min + (int64(q&mask^flip)-off)*s0.Scale)
+	h1, over1 := round(s1.Min + (int64(q>>c.Bits&mask^flip)-off)*s1.Scale)
 	*dst = [4]uint64{h0 | h1<<16}
 	return int(over0 + over1)
 }
@@ -101,9 +101,9 @@ func (c Coder) restorePair(dst *[4]uint64, q uint64, s0, s1 Stat) (saturated int
 // worth while where a group has more elements than there are codes. Bit 16 of
 // an entry says that it was clamped.
 func (c Coder) AppendTable(table []uint32, s Stat) []uint32 {
-	flip := c.flip()
+	flip, off := c.flip(), c.origin()
 	for code := range uint64(1) << c.Bits {
-		h, over := round(s.Min + (int64(code^flip)-int64(flip))*s.Scale)
+		h, over := round(s.Min + (int64(code^flip)-off)*s.Scale)
 		table = append(table, uint32(h|over<<16))
 	}
 	return table
@@ -132,12 +132,20 @@ func (c Coder) LookUp(dst, src *[4]uint64, n int, table []uint32, stride int) (s
 	return int(sat)
 }
 
-// flip is the sign bit of a code: (code ^ flip) - flip is its value.
+// flip is the sign bit of a code: (code ^ flip) - origin is its value.
 func (c Coder) flip() uint64 {
 	if c.Symmetric {
 		return 1 << (c.Bits - 1)
 	}
 	return 0
+}
+
+// origin is the code, its sign bit flipped, that stands for 0.
+func (c Coder) origin() int64 {
+	if c.Offset {
+		return offsetZero
+	}
+	return int64(c.flip())
 }
 
 // bitsAt gives 64 bits from position pos on.

@@ -69,6 +69,7 @@ module kv_core #(
   logic cfg_axis;
   logic [2:0] cfg_group;
   logic [3:0] cfg_bits;
+  logic cfg_layout;
   logic [23:0] cfg_rows;
   logic [16:0] cfg_dims, cfg_sinks, cfg_recent, cfg_topk;
   logic [Width-1:0] beat;
@@ -113,6 +114,7 @@ module kv_core #(
       .cfg_axis_o      (cfg_axis),
       .cfg_group_o     (cfg_group),
       .cfg_bits_o      (cfg_bits),
+      .cfg_layout_o    (cfg_layout),
       .cfg_rows_o      (cfg_rows),
       .cfg_dims_o      (cfg_dims),
       .cfg_sinks_o     (cfg_sinks),
@@ -180,6 +182,7 @@ module kv_core #(
       .axis_i        (cfg_axis),
       .group_i       (cfg_group),
       .bits_i        (cfg_bits),
+      .layout_i      (cfg_layout),
       .rows_i        (cfg_rows),
       .dims_i        (cfg_dims),
       .sinks_i       (cfg_sinks),

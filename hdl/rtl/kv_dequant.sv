@@ -28,6 +28,7 @@ module kv_dequant #(
     input  logic                              axis_i,
     input  logic [                       2:0] group_i,
     input  logic [                       3:0] bits_i,
+    input  logic                              layout_i,
     input  logic [                      23:0] rows_i,
     input  logic [                       9:0] dims_i,
     input  logic                              beat_valid_i,
@@ -60,8 +61,10 @@ module kv_dequant #(
     $error("kv_dequant: LAT_DEQUANT_PIPE must be 12");
   end
 
-  logic asym, channel;
+  logic asym, offset, fold, channel;
   assign asym    = scheme_i == 2'(kv_pkg::SCHEME_ASYM);
+  assign offset  = scheme_i == 2'(kv_pkg::SCHEME_OFFSET);
+  assign fold    = layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
   assign channel = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
 
   // Loader and code FIFO. Its depth is a power of two: the top bit of the count says full.
@@ -115,7 +118,7 @@ module kv_dequant #(
   );
 
   // Stage 0.
-  logic room, issue, lead, last;
+  logic room, issue, lead, spare, last;
   logic [4:0] need;
 
   assign room = pf_count_i <= CountW'(PayloadDepth - kv_pkg::LAT_DEQUANT_SLACK);
@@ -131,6 +134,7 @@ module kv_dequant #(
       .start_i,
       .channel_i   (channel),
       .asym_i      (asym),
+      .fold_i      (fold),
       .group_i,
       .bits_i,
       .rows_i,
@@ -143,6 +147,7 @@ module kv_dequant #(
       .issue_o     (issue),
       .need_o      (need),
       .lead_o      (lead),
+      .spare_o     (spare),
       .last_o      (last),
       .idx_o       (idx),
       .free_o      (free),
@@ -227,6 +232,10 @@ module kv_dequant #(
       .rst_i,
       .en_i,
       .asym_i      (asym),
+      .offset_i    (offset),
+      .fold_i      (fold),
+      .spare_i     (spare),
+      .pos_i       (3'(32'(idx) % (16 / Lanes))),
       .bits_i,
       .refill_i    (refill),
       .beat_i      (code_beat),

@@ -9,7 +9,8 @@
 // refill_o     the head of the code FIFO moves into the bit buffer in this cycle.
 // issue_o      an item is issued in this cycle, consuming need_o units of the buffer:
 //              lead_o: first of a per-token group, with scale and minimum before its codes;
-//              last_o: last of its packet, what remains in the buffer is dropped;
+//              spare_o: with fold_i (4-bit blocks), of the second half of its group, whose codes
+//              came with the first half; last_o: last of its packet, what remains in the buffer is dropped;
 //              idx_o: its place in the row; free_o: last of a per-channel group.
 // ev_*_o       events of this cycle. need_o, lead_o, last_o and idx_o speak of the next item
 //              whether it is issued or not.
@@ -27,6 +28,7 @@ module kv_dequant_issue #(
     input  logic             start_i,
     input  logic             channel_i,
     input  logic             asym_i,
+    input  logic             fold_i,
     input  logic [      2:0] group_i,
     input  logic [      3:0] bits_i,
     input  logic [     23:0] rows_i,
@@ -39,6 +41,7 @@ module kv_dequant_issue #(
     output logic             issue_o,
     output logic [      4:0] need_o,
     output logic             lead_o,
+    output logic             spare_o,
     output logic             last_o,
     output logic [ItemW-1:0] idx_o,
     output logic             free_o,
@@ -60,7 +63,7 @@ module kv_dequant_issue #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      need_lead_q  <= 5'(bits_i) + (channel_i ? 5'd0 : asym_i ? 5'(32 / Lanes) : 5'(16 / Lanes));
+      need_lead_q  <= (fold_i ? 5'd8 : 5'(bits_i)) + (channel_i ? 5'd0 : asym_i ? 5'(32 / Lanes) : 5'(16 / Lanes));
       items_q      <= ItemW'(dims_i[9:LaneB] - 1'b1);
       item_mask_q  <= group_i == 3'(kv_pkg::GROUP_ROW) ? '1 :
                       ItemW'((10'(16 / Lanes) << group_i) - 10'd1);
@@ -120,13 +123,16 @@ module kv_dequant_issue #(
   // The buffer's fill in units. Both needs are tried at once; which one holds comes late.
   logic [5:0] fill_q, rest, kept;
   logic [6:0] rest_code, rest_lead;  // negative: not enough
+  logic [4:0] need_code;
   logic enough, fits_rest, fits_fill, moved_q;
 
-  assign rest_code = {1'b0, fill_q} - 7'(bits_i);
+  assign spare_o = fold_i && idx_q[$clog2(16/Lanes)];
+  assign need_code = fold_i ? {1'b0, !spare_o, 3'd0} : 5'(bits_i);
+  assign rest_code = {1'b0, fill_q} - 7'(need_code);
   assign rest_lead = {1'b0, fill_q} - 7'(need_lead_q);
   assign enough = lead_q ? !rest_lead[6] : !rest_code[6];
   assign rest = lead_q ? rest_lead[5:0] : rest_code[5:0];
-  assign need_o = lead_q ? need_lead_q : 5'(bits_i);
+  assign need_o = lead_q ? need_lead_q : need_code;
   assign fits_rest = rest <= Capacity - Beat;
   assign fits_fill = fill_q <= Capacity - Beat;
 

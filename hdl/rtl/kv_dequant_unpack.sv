@@ -6,6 +6,9 @@
 // issue_i   need_i units leave; clear_i with it: all the rest leaves too.
 // lead1_i   the item issued in the cycle before starts a per-token group: lead_scale_o and
 //           lead_min_o are its scale and minimum in that cycle (from a register, as stored).
+// fold_i    4-bit blocks: an item takes a byte a lane, uses the low nibbles and keeps the high ones
+//           in place pos_i for the item of the other half of the group (spare_i).
+// offset_i  a code stands for itself less 8.
 // neg_o, mag_o  sign and magnitude of each lane's code, 3 cycles after the item was issued.
 // One item a cycle. What stands on the outputs when nothing was issued means nothing.
 module kv_dequant_unpack #(
@@ -15,6 +18,10 @@ module kv_dequant_unpack #(
     input  logic                rst_i,
     input  logic                en_i,
     input  logic                asym_i,
+    input  logic                offset_i,
+    input  logic                fold_i,
+    input  logic                spare_i,
+    input  logic [         2:0] pos_i,
     input  logic [         3:0] bits_i,
     input  logic                refill_i,
     input  logic [16*Lanes-1:0] beat_i,
@@ -104,8 +111,35 @@ module kv_dequant_unpack #(
     if (en_i) begin
       for (int b = 2; b <= 8; b++) wide_q[b] <= bits_i == 4'(b);
       for (int j = 2; j < 8; j++) past_q[j] <= bits_i <= 4'(j);
-      signed_q <= !asym_i;
+      signed_q <= !asym_i && !offset_i;
     end
+
+  // High nibbles of the first half of a block.
+  localparam int unsigned Half = 16 / Lanes;
+  logic valid1_q, valid2_q, spare1_q, spare2_q, offset_q, fold_q;
+  logic [2:0] pos1_q, pos2_q;
+  logic [4*Lanes-1:0] kept_q[0:Half-1], kept, nibbles;
+
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      offset_q <= offset_i;
+      fold_q   <= fold_i;
+      valid1_q <= issue_i;
+      valid2_q <= valid1_q;
+      spare1_q <= spare_i;
+      spare2_q <= spare1_q;
+      pos1_q   <= pos_i;
+      pos2_q   <= pos1_q;
+      for (int k = 0; k < Half; k++)
+        if (valid2_q && !spare2_q && pos2_q == 3'(k))
+          for (int i = 0; i < Lanes; i++) kept_q[k][4*i+:4] <= codes2_q[8*i+4+:4];
+    end
+
+  always_comb begin
+    kept = kept_q[0];
+    for (int k = 1; k < Half; k++) if (pos2_q == 3'(k)) kept = kept_q[k];
+    for (int i = 0; i < Lanes; i++) nibbles[4*i+:4] = spare2_q ? kept[4*i+:4] : codes2_q[8*i+:4];
+  end
 
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
     logic [7:0] code, flipped;
@@ -119,6 +153,11 @@ module kv_dequant_unpack #(
           for (int j = 0; j < b; j++) code[j] = code[j] | codes2_q[b*i+j];
           neg = neg | (codes2_q[b*i+b-1] & signed_q);
         end
+      if (fold_q) begin
+        code = {4'd0, nibbles[4*i+:4]};
+        neg  = offset_q && !code[3];
+        if (offset_q) code[3] = neg;
+      end
       flipped = code ^ {8{neg}};
       for (int j = 2; j < 8; j++) if (past_q[j]) flipped[j] = 1'b0;
     end

@@ -55,6 +55,7 @@ module kv_front #(
     output logic                cfg_axis_o,
     output logic [         2:0] cfg_group_o,
     output logic [         3:0] cfg_bits_o,
+    output logic                cfg_layout_o,
     output logic [        23:0] cfg_rows_o,
     output logic [        16:0] cfg_dims_o,
     output logic [        16:0] cfg_sinks_o,
@@ -209,6 +210,7 @@ module kv_front #(
                 cfg_axis_o == head_q[kv_pkg::REQ_AXIS_LSB] &&
                 cfg_group_o == head_q[kv_pkg::REQ_GROUP_LSB+:3] &&
                 cfg_bits_o == head_q[kv_pkg::REQ_BITS_LSB+:4] &&
+                cfg_layout_o == head_q[kv_pkg::REQ_LAYOUT_LSB] &&
                 cfg_dims_o == head_q[kv_pkg::REQ_DIMS_LSB+:17];
       if (dispatch) begin
         last_op_q    <= head_q[7:0];
@@ -216,6 +218,7 @@ module kv_front #(
         cfg_axis_o   <= head_q[kv_pkg::REQ_AXIS_LSB];
         cfg_group_o  <= head_q[kv_pkg::REQ_GROUP_LSB+:3];
         cfg_bits_o   <= head_q[kv_pkg::REQ_BITS_LSB+:4];
+        cfg_layout_o <= head_q[kv_pkg::REQ_LAYOUT_LSB];
         cfg_rows_o   <= head_q[kv_pkg::REQ_ROWS_LSB+:24];
         cfg_dims_o   <= head_q[kv_pkg::REQ_DIMS_LSB+:17];
         cfg_sinks_o  <= head_q[kv_pkg::REQ_SINKS_LSB+:17];

@@ -29,6 +29,7 @@ module kv_front_check #(
   logic [2:0] group;
   logic [3:0] bits;
   logic [6:0] below;  // group size less 1: bits that must be 0 in a multiple
+  logic block, block_code;
   logic stray_echo, stray_quant, stray_select, bad_code;
   logic range_echo, range_quant, range_select;
   logic empty;
@@ -48,6 +49,10 @@ module kv_front_check #(
   assign group = header_i[kv_pkg::REQ_GROUP_LSB+:3];
   assign bits = header_i[kv_pkg::REQ_BITS_LSB+:4];
 
+  assign block = header_i[kv_pkg::REQ_LAYOUT_LSB] == 1'(kv_pkg::LAYOUT_BLOCK);
+  assign block_code = axis == 1'(kv_pkg::AXIS_TOKEN) && group == 3'(kv_pkg::GROUP_32) &&
+                      bits == (scheme == 2'(kv_pkg::SCHEME_SYM) ? 4'd8 : 4'd4);
+
   assign is_echo = opcode == 8'(kv_pkg::OP_ECHO);
   assign is_quant = opcode == 8'(kv_pkg::OP_QUANTIZE) || opcode == 8'(kv_pkg::OP_DEQUANTIZE);
   assign is_select = opcode == 8'(kv_pkg::OP_SELECT);
@@ -58,7 +63,7 @@ module kv_front_check #(
 
   // Options: bits outside the fields the command reads, codes without a meaning.
   assign stray_echo = (w1 | dims | sinks | recent | topk | w7) != '0;
-  assign stray_quant = (w1[3] | w1[7] | (w1[31:12] != '0)) || (sinks | recent | topk | w7) != '0;
+  assign stray_quant = (w1[3] | w1[7] | (w1[31:13] != '0)) || (sinks | recent | topk | w7) != '0;
   assign stray_select = (w1 | w7) != '0;
 
   always_comb begin
@@ -66,8 +71,9 @@ module kv_front_check #(
       4'd2, 4'd3, 4'd4, 4'd5, 4'd6, 4'd8: bad_code = 1'b0;
       default: bad_code = 1'b1;
     endcase
-    if (scheme > 2'(kv_pkg::SCHEME_SYM) || group > 3'(kv_pkg::GROUP_ROW)) bad_code = 1'b1;
+    if (scheme > 2'(kv_pkg::SCHEME_OFFSET) || group > 3'(kv_pkg::GROUP_ROW)) bad_code = 1'b1;
     if (axis == 1'(kv_pkg::AXIS_CHANNEL) && group == 3'(kv_pkg::GROUP_ROW)) bad_code = 1'b1;
+    if (block ? !block_code : scheme == 2'(kv_pkg::SCHEME_OFFSET)) bad_code = 1'b1;
   end
 
   // Geometry. Every row is a multiple of a group of one row.

@@ -33,7 +33,7 @@ module kv_front_count #(
 
   assign dims16 = header_i[kv_pkg::REQ_DIMS_LSB+4+:6];
   assign bits = header_i[kv_pkg::REQ_BITS_LSB+:4];
-  assign stats = header_i[kv_pkg::REQ_SCHEME_LSB] == 1'(kv_pkg::SCHEME_SYM) ? 2'd1 : 2'd2;
+  assign stats = header_i[kv_pkg::REQ_SCHEME_LSB+:2] == 2'(kv_pkg::SCHEME_ASYM) ? 2'd2 : 2'd1;
   assign stats8 = {stats, 3'b000} >> header_i[kv_pkg::REQ_GROUP_LSB+:2];
 
   always_comb begin

@@ -7,7 +7,7 @@
 // verilator lint_off UNUSEDPARAM
 package kv_pkg;
 
-  localparam logic [31:0] SPEC_ID = 32'hBBB9E6ED;
+  localparam logic [31:0] SPEC_ID = 32'hB60A76ED;
 
   // Fixed numbers of every engine build.
   localparam int unsigned MAGIC = 32'h4B564143;  // "KVAC": what the MAGIC register reads
@@ -57,6 +57,11 @@ package kv_pkg;
   // Quantization schemes.
   localparam int unsigned SCHEME_ASYM = 0;  // scale and minimum; codes 0 to 2^b-1
   localparam int unsigned SCHEME_SYM = 1;  // scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement
+  localparam int unsigned SCHEME_OFFSET = 2;  // scale from the element of largest magnitude; codes 0 to 15 stand for -8 to 7 (block layout only)
+
+  // Layouts of a quantized tile.
+  localparam int unsigned LAYOUT_NATIVE = 0;  // scale, minimum, codes LSB first
+  localparam int unsigned LAYOUT_BLOCK = 1;  // ggml's blocks of 32
 
   // Grouping axes.
   localparam int unsigned AXIS_TOKEN = 0;  // groups of dims of one row
@@ -128,6 +133,7 @@ package kv_pkg;
   localparam int unsigned REQ_AXIS_LSB = 34, REQ_AXIS_W = 1;  // grouping axis
   localparam int unsigned REQ_GROUP_LSB = 36, REQ_GROUP_W = 3;  // group size code
   localparam int unsigned REQ_BITS_LSB = 40, REQ_BITS_W = 4;  // bits of a code: 2, 3, 4, 5, 6 or 8
+  localparam int unsigned REQ_LAYOUT_LSB = 44, REQ_LAYOUT_W = 1;  // layout of the quantized tile
   localparam int unsigned REQ_ROWS_LSB = 64, REQ_ROWS_W = 32;  // rows of the tile; attention rows; payload bytes of ECHO
   localparam int unsigned REQ_DIMS_LSB = 96, REQ_DIMS_W = 32;  // elements of a row; positions n of SELECT
   localparam int unsigned REQ_SINKS_LSB = 128, REQ_SINKS_W = 32;  // first positions always kept

@@ -22,6 +22,7 @@ module kv_quant #(
     input  logic                axis_i,
     input  logic [         2:0] group_i,
     input  logic [         3:0] bits_i,
+    input  logic                layout_i,
     input  logic [        23:0] rows_i,
     input  logic [         9:0] dims_i,
     input  logic                beat_valid_i,
@@ -49,7 +50,7 @@ module kv_quant #(
   assign ready_o = 1'b1;
 
   // Settings: beats of a row and of a group, less one.
-  logic asym, channel;
+  logic asym, offset, fold, channel;
   logic [WordW-1:0] top_word;
   logic [15:0] row_beats, group_beats, group_top;
   logic [7:0] group_rows;
@@ -57,12 +58,14 @@ module kv_quant #(
   logic [7:0] limit;
 
   assign asym       = scheme_i == 2'(kv_pkg::SCHEME_ASYM);
+  assign offset     = scheme_i == 2'(kv_pkg::SCHEME_OFFSET);
+  assign fold       = layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
   assign channel    = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
   assign row_beats  = 16'(dims_i) >> LaneW;
   assign top_word   = WordW'(row_beats - 16'd1);
   assign group_rows = 8'd16 << group_i[1:0];
   assign width      = asym ? bits_i : bits_i - 4'd1;
-  assign limit      = 8'((9'd1 << width) - 9'd1);
+  assign limit      = offset ? 8'd8 : 8'((9'd1 << width) - 9'd1);
 
   always_comb begin
     if (channel) group_beats = 16'(row_beats << (4'd4 + 4'(group_i[1:0])));
@@ -121,7 +124,8 @@ module kv_quant #(
         .x_o  (clean1[16*i+:16]),
         .bad_o(bad1[i])
     );
-    assign keys1[16*i+:16] = clean1[16*i+15] && asym ? ~clean1[16*i+:16] : {1'b1, clean1[16*i+:15]};
+    assign keys1[16*i+:16] = offset ? {clean1[16*i+:15], clean1[16*i+15]} :
+                             clean1[16*i+15] && asym ? ~clean1[16*i+:16] : {1'b1, clean1[16*i+:15]};
   end
 
   always_comb begin
@@ -162,6 +166,7 @@ module kv_quant #(
       .valid_i(valid1_q),
       .first_i(first1_q),
       .last_i (end1_q),
+      .tag_i  (offset),
       .keys_i (keys1),
       .done_o (done4),
       .least_o(token_least),
@@ -193,7 +198,7 @@ module kv_quant #(
   assign most  = channel ? channel_most : token_most;
 
   function automatic logic [15:0] value(input logic [15:0] key);
-    value = key[15] ? {1'b0, key[14:0]} : ~key;
+    value = offset ? {key[0], key[15:1]} : key[15] ? {1'b0, key[14:0]} : ~key;
   endfunction
 
   // Scales: t + 11; with their reciprocals and minima in t + 12 (+ channel).
@@ -210,6 +215,7 @@ module kv_quant #(
       .high_i (value(most)),
       .low_i  (value(least)),
       .sym_i  (!asym),
+      .offset_i(offset),
       .width_i(width),
       .scale_o(scale11)
   );
@@ -271,6 +277,7 @@ module kv_quant #(
       .put_i         (valid1_q),
       .beat_i        (clean1),
       .channel_i     (channel),
+      .fold_i        (fold),
       .beats_i       (group_top),
       .top_word_i    (top_word),
       .go_i          (wait_q[Wait][2]),
@@ -295,6 +302,7 @@ module kv_quant #(
   logic [10*Lanes-1:0] sigs;
   logic [18*Lanes-1:0] recips;
   logic [15:0] token_min_q;
+  logic token_flip_q;
   logic [5:0] token_shift_q[1:3];
   logic [27:0] token_divisor_q[1:5];
   logic [31:0] prefix_q[1:12];
@@ -330,6 +338,7 @@ module kv_quant #(
     if (en_i) begin
       if (put_q[12]) begin
         token_min_q        <= min_q[12];
+        token_flip_q       <= scale12_q[15];
         token_shift_q[1]   <= shift12;
         token_divisor_q[1] <= {recip12, sig12};
         prefix_q[1]        <= {min_q[12], scale12_q};
@@ -350,6 +359,8 @@ module kv_quant #(
         .x_i    (beat1[16*i+:16]),
         .min_i  (channel ? mins[16*i+:16] : token_min_q),
         .sym_i  (!asym),
+        .flip_i (token_flip_q && offset),
+        .offset_i(offset),
         .limit_i(limit),
         .shift_i(channel ? shifts[6*i+:6] : token_shift_q[3]),
         .sig_i  (channel ? sigs[10*i+:10] : token_divisor_q[5][9:0]),
@@ -378,6 +389,7 @@ module kv_quant #(
       .en_i            (en_i),
       .token_i         (!channel),
       .asym_i          (asym),
+      .fold_i          (fold),
       .bits_i          (bits_i),
       .item_i          (item_q[11][3]),
       .first_i         (item_q[11][2]),

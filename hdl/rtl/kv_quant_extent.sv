@@ -2,6 +2,7 @@
 //
 // valid_i, keys_i   a beat of Lanes order keys (see kv_quant) in this cycle
 // first_i, last_i   it is the first, the last of its group
+// tag_i             the lowest bit of a key does not count: of equal keys the first is taken
 // least_o, most_o   extent of the group, 3 cycles after its last beat; done_o is then high
 // A beat every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 module kv_quant_extent #(
@@ -13,6 +14,7 @@ module kv_quant_extent #(
     input  logic                valid_i,
     input  logic                first_i,
     input  logic                last_i,
+    input  logic                tag_i,
     input  logic [16*Lanes-1:0] keys_i,
     output logic                done_o,
     output logic [        15:0] least_o,
@@ -29,20 +31,23 @@ module kv_quant_extent #(
   logic [15:0] least3_q, most3_q;
   logic valid1_q, first1_q, last1_q, valid2_q, first2_q, last2_q, done_q;
 
+  logic [15:0] low;
+  assign low = {15'd0, tag_i};
+
   always_comb begin
     for (int q = 0; q < Quarters; q++) begin
       least1[q] = keys_i[16*Each*q+:16];
       most1[q]  = keys_i[16*Each*q+:16];
       for (int i = 1; i < Each; i++) begin
         if (keys_i[16*(Each*q+i)+:16] < least1[q]) least1[q] = keys_i[16*(Each*q+i)+:16];
-        if (keys_i[16*(Each*q+i)+:16] > most1[q]) most1[q] = keys_i[16*(Each*q+i)+:16];
+        if ((keys_i[16*(Each*q+i)+:16] | low) > (most1[q] | low)) most1[q] = keys_i[16*(Each*q+i)+:16];
       end
     end
     least2 = least1_q[0];
     most2  = most1_q[0];
     for (int q = 1; q < Quarters; q++) begin
       if (least1_q[q] < least2) least2 = least1_q[q];
-      if (most1_q[q] > most2) most2 = most1_q[q];
+      if ((most1_q[q] | low) > (most2 | low)) most2 = most1_q[q];
     end
   end
 
@@ -72,7 +77,7 @@ module kv_quant_extent #(
       most2_q  <= most2;
       if (valid2_q) begin
         least3_q <= first2_q || least2_q < least3_q ? least2_q : least3_q;
-        most3_q  <= first2_q || most2_q > most3_q ? most2_q : most3_q;
+        most3_q  <= first2_q || (most2_q | low) > (most3_q | low) ? most2_q : most3_q;
       end
     end
   end

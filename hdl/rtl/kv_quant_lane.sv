@@ -1,7 +1,8 @@
 // One lane of QUANTIZE: the code of one element, exactly rounded (docs/engine.md, section 4).
 //
 // x_i, min_i   cleaned fp16 (no NaN, infinity, -0); min_i = 0 if symmetric
-// sym_i        symmetric: the code has the sign of x_i - min_i
+// sym_i        min_i does not count; the code has the sign of x_i, reversed with flip_i (given with x_i)
+// offset_i     the code is 8 more, and at most 15
 // limit_i      largest magnitude of a code, 2^b - 1 or 2^(b-1) - 1
 // shift_i      10 + exponent of the scale's 11-bit significand in units of 2^-24; 63 for a
 //              scale of 0. Given 2 cycles after x_i.
@@ -19,6 +20,8 @@ module kv_quant_lane (
     input  logic [15:0] x_i,
     input  logic [15:0] min_i,
     input  logic        sym_i,
+    input  logic        flip_i,
+    input  logic        offset_i,
     input  logic [ 7:0] limit_i,
     input  logic [ 5:0] shift_i,
     input  logic [ 9:0] sig_i,
@@ -38,7 +41,7 @@ module kv_quant_lane (
   logic x_neg1_q, min_neg1_q;
   // Stage 2: D = |x - mn|, where mn <= x.
   logic [40:0] d2_q;
-  logic        neg2_q;
+  logic        neg2_q, flip1_q;
   logic [40:0] plus, minus;
   logic        invert;
 
@@ -53,7 +56,8 @@ module kv_quant_lane (
       x_neg1_q   <= x_i[15];
       min_neg1_q <= min_i[15];
       d2_q       <= sym_i ? {1'b0, x1_q} : plus + (minus ^ {41{invert}}) + 41'(invert);
-      neg2_q     <= sym_i && x_neg1_q;
+      neg2_q     <= sym_i && x_neg1_q ^ flip1_q;
+      flip1_q    <= flip_i;
     end
   end
 
@@ -182,7 +186,7 @@ module kv_quant_lane (
   assign clamped = rounded > {2'd0, limit_i} ? limit_i : rounded[7:0];
 
   always_ff @(posedge clk_i) begin
-    if (en_i) code_o <= neg_q[9] ? -clamped : clamped;
+    if (en_i) code_o <= offset_i && !neg_q[9] && clamped[3] ? 8'd15 : (neg_q[9] ? -clamped : clamped) + {4'd0, offset_i, 3'd0};
   end
 
   wire unused = &{1'b0, product[23:0]};

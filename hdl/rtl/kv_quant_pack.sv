@@ -4,6 +4,8 @@
 // item_i            an item: Lanes codes in codes_i; first_i: of its group; last_i: of its packet
 // prefix_i          one cycle later: scale (low half) and minimum to go before a first item
 // token_i, asym_i, bits_i   per token; with minimum; b
+// fold_i            items come in pairs: the 4-bit codes of the first are the low nibbles of bytes whose high nibbles are
+//                   those of the second
 // push_*_o          3 cycles after the item: the beat, if one is full or the packet's last; what is left then
 //                   follows in the next cycles. bytes: valid bytes; pre: the first beat of a per-channel group
 // An item every cycle, but none while a last item's rest is given (2 cycles at most). Units are Lanes bits.
@@ -17,6 +19,7 @@ module kv_quant_pack #(
     input  logic               en_i,
     input  logic               token_i,
     input  logic               asym_i,
+    input  logic               fold_i,
     input  logic [        3:0] bits_i,
     input  logic               item_i,
     input  logic               first_i,
@@ -38,12 +41,15 @@ module kv_quant_pack #(
 
   // Stage 1: codes side by side.
   logic [8*Lanes-1:0] packed_d, packed1_q;
+  logic odd_q, bring1_q;  // folded: the second of a pair is next; the item has codes to bring
+  logic [4*Lanes-1:0] low_q;  // nibbles of the first of a pair
   logic item1_q, first1_q, last1_q, nonfinite1_q;
 
   always_comb begin
     packed_d = '0;
     for (int i = 0; i < Lanes; i++) begin
-      unique case (bits_i)
+      if (fold_i) packed_d[8*i+:8] = odd_q ? {codes_i[8*i+:4], low_q[4*i+:4]} : '0;
+      else unique case (bits_i)
         4'd2: packed_d[2*i+:2] = codes_i[8*i+:2];
         4'd3: packed_d[3*i+:3] = codes_i[8*i+:3];
         4'd4: packed_d[4*i+:4] = codes_i[8*i+:4];
@@ -55,8 +61,20 @@ module kv_quant_pack #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (rst_i) item1_q <= 1'b0;
-    else if (en_i) item1_q <= item_i;
+    if (rst_i) begin
+      item1_q <= 1'b0;
+      odd_q   <= 1'b0;
+    end else if (en_i) begin
+      item1_q <= item_i;
+      if (item_i) odd_q <= fold_i && !odd_q;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      bring1_q <= !fold_i || odd_q;
+      if (item_i) for (int i = 0; i < Lanes; i++) low_q[4*i+:4] <= codes_i[8*i+:4];
+    end
   end
 
   always_ff @(posedge clk_i) begin
@@ -77,7 +95,7 @@ module kv_quant_pack #(
   logic [5:0] bytes2_q;
 
   assign prefixed = item1_q && first1_q && token_i;
-  assign added    = !item1_q ? '0 : 6'(bits_i) + (prefixed ? 6'(asym_i ? 2 * Value : Value) : '0);
+  assign added    = !item1_q ? '0 : (!bring1_q ? '0 : fold_i ? 6'd8 : 6'(bits_i)) + (prefixed ? 6'(asym_i ? 2 * Value : Value) : '0);
   assign total    = fill_q + added;
   assign ends     = flush_q || (item1_q && last1_q);
   assign full     = total >= 6'd16;

@@ -1,10 +1,11 @@
-// Scale of a group: RN16((max - min) / (2^b - 1)), or RN16(max|x| / (2^(b-1) - 1)) if symmetric
+// Scale of a group: RN16((max - min) / (2^b - 1)), RN16(max|x| / (2^(b-1) - 1)) if symmetric, RN16(m / -8) if offset
 // (docs/engine.md, section 4), exactly rounded.
 //
 // high_i, low_i  cleaned fp16, low_i <= high_i; symmetric: high_i = max|x|, low_i is ignored
 // sym_i          symmetric
 // width_i        c: the divisor is 2^c - 1, c = 1 to 8
-// scale_o        the scale, 7 cycles later; never negative, never above 65504
+// offset_i       high_i is m, of either sign; sym_i is set and width_i is 3
+// scale_o        the scale, 7 cycles later; negative only with offset_i; never -0, never beyond 65504
 // One scale every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
 // With D = max - min in units of 2^-24 and h its leading bit, the result is found in units of
@@ -17,6 +18,7 @@ module kv_quant_scale (
     input  logic [15:0] high_i,
     input  logic [15:0] low_i,
     input  logic        sym_i,
+    input  logic        offset_i,
     input  logic [ 3:0] width_i,
     output logic [15:0] scale_o
 );
@@ -45,6 +47,10 @@ module kv_quant_scale (
       d2_q        <= plus + (minus ^ {41{invert}}) + 41'(invert);
     end
   end
+
+  // m, and with it the sign of -m, on its way to the end.
+  logic [6:1] neg_q;
+  always_ff @(posedge clk_i) if (en_i) neg_q <= {neg_q[5:1], high_i[15]};
 
   // Stage 3: the unit 2^j.
   logic [40:0] d3_q;
@@ -84,7 +90,7 @@ module kv_quant_scale (
   logic [17:0] recip, factor;
   logic        cut;
   logic [35:0] product5_q;
-  logic [9:0] a5_q;
+  logic [19:0] a5_q;
   logic [ 4:0] unit5_q;
   logic        lost5_q;
 
@@ -107,7 +113,7 @@ module kv_quant_scale (
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       product5_q <= 36'(factor) * 36'(recip);
-      a5_q       <= a4_q[9:0];
+      a5_q       <= a4_q;
       unit5_q    <= unit4_q;
       lost5_q    <= lost4_q;
     end
@@ -119,12 +125,12 @@ module kv_quant_scale (
   logic [ 4:0] unit6_q;
   logic        lost6_q;
 
-  assign quot = 14'(product5_q >> (cut ? 5'd14 + 5'(width_i) : 5'd16 + 5'(width_i)));
+  assign quot = offset_i ? 14'(a5_q >> 3) : 14'(product5_q >> (cut ? 5'd14 + 5'(width_i) : 5'd16 + 5'(width_i)));
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       quot6_q <= quot;
-      rem6_q  <= a5_q - 10'(quot << width_i) + quot[9:0];
+      rem6_q  <= offset_i ? {7'd0, a5_q[2:0]} : a5_q[9:0] - 10'(quot << width_i) + quot[9:0];
       unit6_q <= unit5_q;
       lost6_q <= lost5_q;
     end
@@ -138,7 +144,7 @@ module kv_quant_scale (
   logic [11:0] whole;
   logic [14:0] pattern;
 
-  assign divisor = (10'd1 << width_i) - 10'd1;
+  assign divisor = offset_i ? 10'd8 : (10'd1 << width_i) - 10'd1;
   assign more    = rem6_q >= divisor;
   assign exact   = quot6_q + 14'(more);
   assign big     = exact[12];
@@ -149,7 +155,7 @@ module kv_quant_scale (
   assign pattern = {unit6_q + 5'(big), 10'd0} + 15'(whole) + 15'(up);
 
   always_ff @(posedge clk_i) begin
-    if (en_i) scale_o <= {1'b0, pattern};
+    if (en_i) scale_o <= {offset_i && !neg_q[6] && pattern != '0, pattern};
   end
 
   wire unused = &{1'b0, aligned[41:20], product5_q, exact[13], unit3_q[5]};

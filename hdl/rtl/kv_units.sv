@@ -26,6 +26,7 @@ module kv_units #(
     input  logic                axis_i,
     input  logic [         2:0] group_i,
     input  logic [         3:0] bits_i,
+    input  logic                layout_i,
     input  logic [        23:0] rows_i,
     input  logic [        16:0] dims_i,
     input  logic [        16:0] sinks_i,
@@ -103,6 +104,7 @@ module kv_units #(
         .axis_i          (axis_i),
         .group_i         (group_i),
         .bits_i          (bits_i),
+        .layout_i        (layout_i),
         .rows_i          (rows_i),
         .dims_i          (dims_i[9:0]),
         .beat_valid_i    (beat_valid_i[1]),
@@ -153,6 +155,7 @@ module kv_units #(
         .axis_i          (axis_i),
         .group_i         (group_i),
         .bits_i          (bits_i),
+        .layout_i        (layout_i),
         .rows_i          (rows_i),
         .dims_i          (dims_i[9:0]),
         .beat_valid_i    (beat_valid_i[2]),
@@ -242,7 +245,7 @@ module kv_units #(
   // Not every set of units reads everything.
   logic unused;
   assign unused = &{
-    1'b0, start_i, scheme_i, axis_i, group_i, bits_i, rows_i, dims_i, sinks_i, recent_i, topk_i,
+    1'b0, start_i, scheme_i, axis_i, group_i, bits_i, layout_i, rows_i, dims_i, sinks_i, recent_i, topk_i,
     beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, pre_start_i
   };
 

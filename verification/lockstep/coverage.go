@@ -68,6 +68,10 @@ func Required() []string {
 			}
 		}
 		s = append(s, fmt.Sprintf("group %s/token/0", name), "flags "+name+"/nonfinite")
+		for _, l := range blocks {
+			s = append(s, blockName(name, l))
+		}
+		s = append(s, fmt.Sprintf("block %s/refused", name))
 	}
 	return append(s, "flags DEQUANTIZE/saturated", "flags SELECT/nonfinite", "flags SELECT/saturated",
 		"rst_i", "rst_i in mid-packet", "abort", "soft reset", "discard", "inflight 2", "inflight 3", "inflight 4")
@@ -158,7 +162,15 @@ func (k *sink) answered(t []byte) {
 	if status == regmap.StOK && len(p.faults) == 0 {
 		k.layout(name, p.request)
 	}
+	if status == regmap.StBadOption && slices.Equal(p.faults, []string{"option"}) && regmap.ReqLayout.Get(p.header[:]) == regmap.LayoutBlock {
+		k.coverage.hit("block " + name + "/refused")
+	}
 	k.open = slices.Delete(k.open, 0, i+1)
+}
+
+// blockName is what a packet in the block layout counts as.
+func blockName(command string, l packet.Layout) string {
+	return fmt.Sprintf("block %s/%s", command, map[uint32]string{regmap.SchemeSym: "q8_0", regmap.SchemeAsym: "q4_1", regmap.SchemeOffset: "q4_0"}[l.Scheme])
 }
 
 func (k *sink) layout(name string, q packet.Request) {
@@ -166,6 +178,10 @@ func (k *sink) layout(name string, q packet.Request) {
 		return
 	}
 	axis := []string{"token", "channel"}[q.Axis]
+	if q.Block {
+		k.coverage.hit(blockName(name, q.Layout))
+		return
+	}
 	scheme := []string{"asym", "sym"}[q.Scheme]
 	k.coverage.hit(fmt.Sprintf("bits %s/%d", name, q.Bits))
 	k.coverage.hit(fmt.Sprintf("layout %s/%s/%s", name, axis, scheme))

@@ -48,9 +48,19 @@ func (g *program) spoil(s *sent, body []byte) []byte {
 func (g *program) beat() int { return g.cfg.Params.BeatBytes() }
 
 func (g *program) badOption(h []byte) {
-	switch g.IntN(4) {
+	switch g.IntN(6) {
 	case 0:
 		regmap.ReqScheme.Put(h, 2+g.Uint32()&1)
+	case 4: // a block, or no longer one
+		regmap.ReqLayout.Put(h, 1^regmap.ReqLayout.Get(h))
+	case 5: // beside a legal block: one field drawn anew, which may make it another
+		l := pickOne(g.random, blocks...)
+		regmap.ReqLayout.Put(h, regmap.LayoutBlock)
+		regmap.ReqScheme.Put(h, l.Scheme)
+		regmap.ReqAxis.Put(h, l.Axis)
+		regmap.ReqGroup.Put(h, regmap.Group32)
+		regmap.ReqBits.Put(h, uint32(l.Bits))
+		pickOne(g.random, regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout).Put(h, g.Uint32())
 	case 1:
 		regmap.ReqGroup.Put(h, 5+g.Uint32N(3))
 	case 2:

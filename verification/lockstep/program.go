@@ -21,7 +21,7 @@ func (s *sent) String() string {
 	t := fmt.Sprintf("tag %d %s rows %d dims %d", s.tag, packet.OpcodeName(q.Opcode), q.Rows, q.Dims)
 	switch q.Opcode {
 	case regmap.OpQuantize, regmap.OpDequantize:
-		t += fmt.Sprintf(" scheme %d axis %d group %d bits %d", q.Scheme, q.Axis, q.Group, q.Bits)
+		t += fmt.Sprintf(" scheme %d axis %d group %d bits %d block %v", q.Scheme, q.Axis, q.Group, q.Bits, q.Block)
 	case regmap.OpSelect:
 		t += fmt.Sprintf(" sinks %d recent %d topk %d", q.Sinks, q.Recent, q.TopK)
 	}
@@ -38,6 +38,13 @@ type program struct {
 	cfg  Config
 	tag  uint16
 	last packet.Request // the last legal one
+}
+
+// blocks are the settings that the block layout has.
+var blocks = []packet.Layout{
+	{Scheme: regmap.SchemeSym, Axis: regmap.AxisToken, Group: 32, Bits: 8, Block: true},
+	{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: 32, Bits: 4, Block: true},
+	{Scheme: regmap.SchemeOffset, Axis: regmap.AxisToken, Group: 32, Bits: 4, Block: true},
 }
 
 var opcodes = []uint32{regmap.OpEcho, regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect}
@@ -94,6 +101,9 @@ func (g *program) request(budget int) packet.Request {
 		q.Scheme, q.Axis = uint32(g.IntN(2)), uint32(g.IntN(2))
 		q.Bits = pickOne(g.random, 2, 3, 4, 5, 6, 8)
 		q.Group = g.group(q)
+		if g.chance(1, 4) {
+			q.Layout, q.Dims = pickOne(g.random, blocks...), ceil(q.Dims, 32)*32
+		}
 	}
 	g.rows(&q, budget)
 	return q

@@ -22,14 +22,15 @@ type Scheme int
 
 // The schemes.
 const (
-	Asym Scheme = iota // scale and minimum, codes 0 to 2^b-1
-	Sym                // scale, codes -(2^(b-1)-1) to 2^(b-1)-1
+	Asym   Scheme = iota // scale and minimum, codes 0 to 2^b-1
+	Sym                  // scale, codes -(2^(b-1)-1) to 2^(b-1)-1
+	Offset               // scale of either sign, codes 0 to 15 that stand for -8 to 7
 )
 
 // Group is a quantized group: what the engine stores of it.
 type Group struct {
 	Scale     uint16 // binary16
-	Min       uint16 // binary16; zero for Sym
+	Min       uint16 // binary16; zero but for Asym
 	Codes     []int  // one per element
 	NonFinite int    // elements that were NaN or infinite
 }
@@ -134,9 +135,12 @@ func ExactQuantize(scheme Scheme, bits int, group []uint16) Group {
 		}
 		x[i] = Value(clean)
 	}
-	if scheme == Sym {
+	switch scheme {
+	case Sym:
 		exactSym(&g, bits, x)
-	} else {
+	case Offset:
+		exactOffset(&g, x)
+	default:
 		exactAsym(&g, bits, x)
 	}
 	return g
@@ -196,8 +200,35 @@ func exactSym(g *Group, bits int, x []*big.Rat) {
 	}
 }
 
+// exactOffset: m = the first element of largest magnitude, s = RN16(m/-8),
+// q = min(15, max(0, RNE(x/s)+8)); 8 if s = 0.
+func exactOffset(g *Group, x []*big.Rat) {
+	m := x[0]
+	for _, v := range x {
+		if new(big.Rat).Abs(v).Cmp(new(big.Rat).Abs(m)) > 0 {
+			m = v
+		}
+	}
+	g.Scale, _ = ExactRN16(new(big.Rat).Quo(m, big.NewRat(-8, 1)))
+	s := Value(g.Scale)
+	for _, v := range x {
+		q := new(big.Int)
+		if s.Sign() != 0 {
+			q = ExactRNE(new(big.Rat).Quo(v, s))
+		}
+		q.Add(q, big.NewInt(8))
+		if q.Sign() < 0 {
+			q.SetInt64(0)
+		}
+		if q.Cmp(big.NewInt(15)) > 0 {
+			q.SetInt64(15)
+		}
+		g.Codes = append(g.Codes, int(q.Int64()))
+	}
+}
+
 // ExactRestore is RN16(min + code*scale) for finite scale and minimum, of any
-// sign.
+// sign. An Offset code goes in less 8.
 func ExactRestore(scale, min uint16, code int) (h uint16, saturated bool) {
 	v := new(big.Rat).SetInt64(int64(code))
 	v.Mul(v, Value(scale))

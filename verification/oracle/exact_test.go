@@ -151,7 +151,7 @@ func TestRN16AgainstFloatRounding(t *testing.T) {
 func TestUnitRN16AgainstExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 40000 {
-		den := []int64{1, 3, 7, 15, 31, 63, 127, 255}[rng.IntN(8)]
+		den := []int64{1, 3, 7, 8, 15, 31, 63, 127, 255}[rng.IntN(9)]
 		num := rng.Int64N(1 << (1 + rng.IntN(48)))
 		if rng.IntN(2) == 0 { // a middle of two neighbours, times den, and beside it
 			h := uint16(rng.IntN(top))
@@ -211,6 +211,14 @@ func TestGroupsByHand(t *testing.T) {
 		{"codes from the stored scale", Asym, 2, []uint16{0, 0x3555, half, one}, Group{0x3555, 0, []int{0, 1, 2, 3}, 0}},
 		// s = RN16(1/15) = 0.06665 is below 1/15 and 1/30 lies just above half
 		// of it: RN16(1/30) = 0.033325 = s/2 exactly: a tie to 0.
+		// m/-8: 2 gives -0.25, which takes -2 to 8, beyond the last code.
+		{"offset", Offset, 4, []uint16{one, two, 0xc000, 0, half, minusOne}, Group{0xb400, 0, []int{4, 0, 15, 8, 6, 12}, 0}},
+		{"offset, first of the largest negative", Offset, 4, []uint16{0xc000, two, nan}, Group{0x3400, 0, []int{0, 15, 8}, 1}},
+		{"offset, largest is infinite", Offset, 4, []uint16{one, negInf, top}, Group{0x6fff, 0, []int{8, 0, 15}, 1}},
+		{"offset, zeros", Offset, 4, []uint16{negZero, 0}, Group{0, 0, []int{8, 8}, 0}},
+		// 4/8 of a unit is a tie to 0; 12/8 units are a tie to 2.
+		{"offset, scale rounds to 0", Offset, 4, []uint16{0x0004, 0x8004}, Group{0, 0, []int{8, 8}, 0}},
+		{"offset, scale of two units", Offset, 4, []uint16{0x000c, 0x800b, 1, 3}, Group{0x8002, 0, []int{2, 14, 8, 6}, 0}},
 		{"tie of the rounded scale", Asym, 4, []uint16{0, 0x2844, one}, Group{0x2c44, 0, []int{0, 0, 15}, 0}},
 	} {
 		for form, f := range map[string]func(Scheme, int, []uint16) Group{"exact": ExactQuantize, "units": Quantize} {

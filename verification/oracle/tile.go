@@ -37,7 +37,7 @@ func (Engine) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile
 				w.put(uint(g.Min), 16)
 			}
 		}
-		for j := range block[0] { // a per-channel block has many groups, coded row by row
+		for _, j := range order(l, len(block[0])) { // a per-channel block has many groups, coded row by row
 			for _, g := range coded {
 				w.put(uint(g.Codes[j]), l.Bits)
 			}
@@ -69,11 +69,14 @@ func (Engine) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (valu
 				minima[i] = stat()
 			}
 		}
-		for j := range block[0] {
+		for _, j := range order(l, len(block[0])) {
 			for i, members := range block {
 				code := int(r.take(l.Bits))
 				if scheme(l) == Sym && code >= 1<<(l.Bits-1) {
 					code -= 1 << l.Bits
+				}
+				if scheme(l) == Offset {
+					code -= 8
 				}
 				h, clamped := Restore(scales[i], minima[i], code)
 				if clamped {
@@ -96,8 +99,23 @@ func scheme(l packet.Layout) Scheme {
 		return Asym
 	case regmap.SchemeSym:
 		return Sym
+	case regmap.SchemeOffset:
+		return Offset
 	}
 	panic(fmt.Sprintf("oracle: no scheme %d", l.Scheme))
+}
+
+// order is the order in which the codes of a group of n stand: in blocks of
+// 4 bits, byte i holds q_i and q_(i+n/2).
+func order(l packet.Layout, n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+		if l.Block && l.Bits == 4 {
+			list[i] = i/2 + i%2*(n/2)
+		}
+	}
+	return list
 }
 
 // blocks lists a tile's groups as they are stored: a block is the groups whose

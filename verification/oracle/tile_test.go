@@ -25,6 +25,9 @@ func layouts(rows, dims int) (list []packet.Layout) {
 			}
 		}
 	}
+	if dims%32 == 0 {
+		list = append(list, blockLayouts...)
+	}
 	return list
 }
 
@@ -107,7 +110,7 @@ func TestChannelTileByHand(t *testing.T) {
 // a formula for its bit position, and holds what the rational kernels say.
 func TestTilesFieldByField(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
-	for _, shape := range []struct{ rows, dims int }{{16, 16}, {32, 48}, {3, 128}} {
+	for _, shape := range []struct{ rows, dims int }{{16, 16}, {32, 48}, {3, 128}, {5, 32}} {
 		for _, l := range layouts(shape.rows, shape.dims) {
 			in := pack(randomGroup(rng, shape.rows*shape.dims)...)
 			tile, bad := Engine{}.QuantizeTile(l, shape.rows, shape.dims, in)
@@ -156,6 +159,9 @@ func checkFields(t *testing.T, rng *rand.Rand, l packet.Layout, rows, dims int, 
 			start := (row*(dims/g) + n) * (16*stats + g*l.Bits)
 			scaleAt, minAt = start, start+16
 			codeAt = func(i int) int { return start + 16*stats + i*l.Bits }
+			if l.Block && l.Bits == 4 { // byte i%16, its low half first
+				codeAt = func(i int) int { return start + 16*stats + i%16*8 + i/16*4 }
+			}
 			for i := range g {
 				members = append(members, [2]int{row, n*g + i})
 			}
@@ -183,8 +189,11 @@ func checkFields(t *testing.T, rng *rand.Rand, l packet.Layout, rows, dims int, 
 			if c := field(codeAt(i), l.Bits); c != want.Codes[i]&(1<<l.Bits-1) {
 				t.Fatalf("%+v: code %d is %d, want %d", l, i, c, want.Codes[i])
 			}
-			m := members[i]
-			h, _ := ExactRestore(want.Scale, want.Min, want.Codes[i])
+			m, value := members[i], want.Codes[i]
+			if l.Scheme == regmap.SchemeOffset {
+				value -= 8
+			}
+			h, _ := ExactRestore(want.Scale, want.Min, value)
 			if got := binary.LittleEndian.Uint16(back[2*(m[0]*dims+m[1]):]); got != h {
 				t.Fatalf("%+v: row %d channel %d is restored as %#04x, want %#04x", l, m[0], m[1], got, h)
 			}

@@ -63,9 +63,12 @@ func clean(group []uint16) (x []int64, nonFinite int) {
 func Quantize(scheme Scheme, bits int, group []uint16) Group {
 	x, bad := clean(group)
 	g := Group{Codes: make([]int, len(x)), NonFinite: bad}
-	if scheme == Sym {
+	switch scheme {
+	case Sym:
 		quantizeSym(&g, bits, x)
-	} else {
+	case Offset:
+		quantizeOffset(&g, x)
+	default:
 		quantizeAsym(&g, bits, x)
 	}
 	return g
@@ -104,7 +107,30 @@ func quantizeSym(g *Group, bits int, x []int64) {
 	}
 }
 
+func quantizeOffset(g *Group, x []int64) {
+	var m, far int64
+	for _, v := range x {
+		if a := max(v, -v); a > far {
+			m, far = v, a
+		}
+	}
+	g.Scale, _ = rn16(-m, 8)
+	s := units(g.Scale)
+	for i, v := range x {
+		q := int64(0)
+		switch {
+		case s == 0:
+		case (v < 0) == (s < 0):
+			q = divRNE(max(v, -v), max(s, -s))
+		default:
+			q = -divRNE(max(v, -v), max(s, -s))
+		}
+		g.Codes[i] = int(min(15, max(0, q+8)))
+	}
+}
+
 // Restore is RN16(min + code*scale) for finite scale and minimum, of any sign.
+// An Offset code goes in less 8.
 func Restore(scale, min uint16, code int) (h uint16, saturated bool) {
 	return rn16(units(min)+int64(code)*units(scale), 1)
 }

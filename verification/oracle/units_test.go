@@ -9,6 +9,15 @@ import (
 
 var codeBits = []int{2, 3, 4, 5, 6, 8}
 
+// anyCoding draws a scheme and a number of bits it has.
+func anyCoding(rng *rand.Rand) (Scheme, int) {
+	scheme := Scheme(rng.IntN(3))
+	if scheme == Offset {
+		return scheme, 4
+	}
+	return scheme, codeBits[rng.IntN(len(codeBits))]
+}
+
 // randomGroup draws elements of one of several kinds.
 func randomGroup(rng *rand.Rand, n int) []uint16 {
 	g := make([]uint16, n)
@@ -34,8 +43,8 @@ func randomGroup(rng *rand.Rand, n int) []uint16 {
 
 func TestQuantizeAgainstExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 3000 {
-		scheme, bits := Scheme(rng.IntN(2)), codeBits[rng.IntN(len(codeBits))]
+	for range 4000 {
+		scheme, bits := anyCoding(rng)
 		in := randomGroup(rng, 1+rng.IntN(20))
 		got, want := Quantize(scheme, bits, in), ExactQuantize(scheme, bits, in)
 		if got.Scale != want.Scale || got.Min != want.Min || got.NonFinite != want.NonFinite || !slices.Equal(got.Codes, want.Codes) {
@@ -64,8 +73,8 @@ func TestRestoreAgainstExact(t *testing.T) {
 // nearer to the ideal scale than the stored one.
 func TestQuantizeIsNearest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for range 400 {
-		scheme, bits := Scheme(rng.IntN(2)), codeBits[rng.IntN(len(codeBits))]
+	for range 600 {
+		scheme, bits := anyCoding(rng)
 		in := randomGroup(rng, 1+rng.IntN(8))
 		g := Quantize(scheme, bits, in)
 		lo, hi := 0, 1<<bits-1
@@ -73,10 +82,15 @@ func TestQuantizeIsNearest(t *testing.T) {
 			hi = 1<<(bits-1) - 1
 			lo = -hi
 		}
-		s, origin := Value(g.Scale), Value(g.Min)
+		s, origin, zero := Value(g.Scale), Value(g.Min), 0
 		ideal := idealScale(in, scheme, hi)
+		if scheme == Offset {
+			origin, zero = at(origin, s, -8), 8
+			ideal = idealScale(in, Sym, 8)
+		}
 		for _, near := range []int{-1, 1} {
-			if h := int(g.Scale) + near; h >= 0 && h <= top && distance(Value(uint16(h)), ideal).Cmp(distance(s, ideal)) < 0 {
+			stored := new(big.Rat).Abs(s)
+			if h := int(g.Scale&0x7fff) + near; h >= 0 && h <= top && distance(Value(uint16(h)), ideal).Cmp(distance(stored, ideal)) < 0 {
 				t.Fatalf("scale %#04x is nearer to %v than %#04x", h, ideal, g.Scale)
 			}
 		}
@@ -90,7 +104,7 @@ func TestQuantizeIsNearest(t *testing.T) {
 					t.Fatalf("%v: code %d beats %d for scale %v from %v (%d bits)", x, q, g.Codes[i], s, origin, bits)
 				}
 			}
-			if s.Sign() == 0 && g.Codes[i] != 0 {
+			if s.Sign() == 0 && g.Codes[i] != zero {
 				t.Fatalf("scale 0, code %d", g.Codes[i])
 			}
 		}

@@ -58,6 +58,11 @@ var Enums = []Enum{
 	{Prefix: "Scheme", Doc: "Quantization schemes.", ABI: true, Values: []Const{
 		{Name: "Asym", Value: 0, Doc: "scale and minimum; codes 0 to 2^b-1"},
 		{Name: "Sym", Value: 1, Doc: "scale; codes -(2^(b-1)-1) to 2^(b-1)-1 in two's complement"},
+		{Name: "Offset", Value: 2, Doc: "scale from the element of largest magnitude; codes 0 to 15 stand for -8 to 7 (block layout only)"},
+	}},
+	{Prefix: "Layout", Doc: "Layouts of a quantized tile.", ABI: true, Values: []Const{
+		{Name: "Native", Value: 0, Doc: "scale, minimum, codes LSB first"},
+		{Name: "Block", Value: 1, Doc: "ggml's blocks of 32"},
 	}},
 	{Prefix: "Axis", Doc: "Grouping axes.", ABI: true, Values: []Const{
 		{Name: "Token", Value: 0, Doc: "groups of dims of one row"},
@@ -135,6 +140,7 @@ var Headers = []Header{
 		{Name: "Axis", Word: 1, Low: 2, Width: 1, Doc: "grouping axis", Commands: "QUANTIZE, DEQUANTIZE"},
 		{Name: "Group", Word: 1, Low: 4, Width: 3, Doc: "group size code", Commands: "QUANTIZE, DEQUANTIZE"},
 		{Name: "Bits", Word: 1, Low: 8, Width: 4, Doc: "bits of a code: 2, 3, 4, 5, 6 or 8", Commands: "QUANTIZE, DEQUANTIZE"},
+		{Name: "Layout", Word: 1, Low: 12, Width: 1, Doc: "layout of the quantized tile", Commands: "QUANTIZE, DEQUANTIZE"},
 		{Name: "Rows", Word: 2, Low: 0, Width: 32, Doc: "rows of the tile; attention rows; payload bytes of ECHO"},
 		{Name: "Dims", Word: 3, Low: 0, Width: 32, Doc: "elements of a row; positions n of SELECT", Commands: "QUANTIZE, DEQUANTIZE, SELECT"},
 		{Name: "Sinks", Word: 4, Low: 0, Width: 32, Doc: "first positions always kept", Commands: "SELECT"},

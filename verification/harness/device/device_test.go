@@ -161,6 +161,9 @@ func request(r *rand.Rand, params regmap.Params) []byte {
 	default:
 		q.Rows, q.Dims = 1+r.IntN(params.TileTokens), 16*(1+r.IntN(params.MaxDim/16))
 		q.Layout = packet.Layout{Scheme: r.Uint32N(2), Axis: r.Uint32N(2), Group: 16, Bits: []int{2, 3, 4, 5, 6, 8}[r.IntN(6)]}
+		if q.Dims%32 == 0 && r.IntN(4) == 0 {
+			q.Layout = packet.Layout{Scheme: regmap.SchemeOffset, Group: 32, Bits: 4, Block: true}
+		}
 		n = 2 * q.Rows * q.Dims
 		if q.Opcode == regmap.OpDequantize {
 			n = q.QuantizedBytes(q.Rows, q.Dims)
