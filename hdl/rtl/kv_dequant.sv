@@ -158,11 +158,16 @@ module kv_dequant #(
   // Which items are on their way; index is the stage.
   logic [kv_pkg::LAT_DEQUANT_PIPE:1] valid_q, last_q;
   logic [kv_pkg::LAT_DEQUANT_PIPE:2] nonfinite_q;
-  logic lead1_q, bank_bad1_q;
+  logic lead1_q, take_lead_q, bank_bad1_q;
 
   always_ff @(posedge clk_i) begin
-    if (rst_i) valid_q <= '0;
-    else if (en_i) valid_q <= {valid_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], issue};
+    if (rst_i) begin
+      valid_q     <= '0;
+      take_lead_q <= 1'b0;
+    end else if (en_i) begin
+      valid_q     <= {valid_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], issue};
+      take_lead_q <= issue && lead;
+    end
   end
 
   always_ff @(posedge clk_i) begin
@@ -175,7 +180,7 @@ module kv_dequant #(
 
   // Stage 1: scale and minimum of a per-token group.
   logic [15:0] lead_scale, lead_min, clean_scale, clean_min, scale2_q, min2_q;
-  logic bad_scale, bad_min, take_lead;
+  logic bad_scale, bad_min;
   logic [1:0] lead_bad;
 
   kv_fp16_clean u_clean_scale (
@@ -190,13 +195,13 @@ module kv_dequant #(
       .bad_o(bad_min)
   );
 
-  assign take_lead = valid_q[1] && lead1_q;
-  assign lead_bad = {take_lead && bad_min && asym, take_lead && bad_scale};
-  assign ev_nonfinite_o = 10'(bank_nonfinite) + 10'(lead_bad[0]) + 10'(lead_bad[1]);
+  assign lead_bad = {take_lead_q && bad_min && asym, take_lead_q && bad_scale};
+  // Per token the banks count nothing, per channel nothing leads.
+  assign ev_nonfinite_o = 10'(bank_nonfinite) | {8'd0, &lead_bad, ^lead_bad};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      if (take_lead) begin
+      if (take_lead_q) begin
         scale2_q <= clean_scale;
         min2_q   <= asym ? clean_min : '0;
       end
@@ -252,11 +257,13 @@ module kv_dequant #(
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
     kv_dequant_lane u_lane (
         .clk_i,
+        .rst_i,
         .en_i,
         .neg_i  (neg3[i]),
         .mag_i  (mag3[8*i+:8]),
         .scale_i(scale3_q[16*i+:16]),
         .min_i  (min3_q[16*i+:16]),
+        .valid8_i(valid_q[kv_pkg::LAT_DEQUANT_PIPE-1]),
         .x_o    (push_data_o[16*i+:16]),
         .sat_o  (saturated[i])
     );
@@ -272,7 +279,7 @@ module kv_dequant #(
   always_comb begin
     ev_saturated_o = '0;
     for (int i = 0; i < Lanes; i++)
-      ev_saturated_o = ev_saturated_o + 5'(saturated[i] && push_valid_o);
+      ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
   end
 
 endmodule

@@ -2,7 +2,8 @@
 //
 // neg_i, mag_i   sign and magnitude of the code q, -128 to 255
 // scale_i, min_i cleaned fp16: finite, no -0
-// x_o, sat_o     the value and whether it was clamped, `Stages` = 9 cycles later
+// x_o, sat_o     the value and whether it was clamped, 9 cycles later; sat_o is 0 unless
+//                valid8_i, 8 cycles after the code, says that there is an item
 // One element every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
 // The product P = q s and the minimum M become integers of 19 bits times a power of
@@ -15,11 +16,13 @@
 // below the exponent of the subnormals, and rounded once.
 module kv_dequant_lane (
     input  logic        clk_i,
+    input  logic        rst_i,
     input  logic        en_i,
     input  logic        neg_i,
     input  logic [ 7:0] mag_i,
     input  logic [15:0] scale_i,
     input  logic [15:0] min_i,
+    input  logic        valid8_i,
     output logic [15:0] x_o,
     output logic        sat_o
 );
@@ -228,8 +231,12 @@ module kv_dequant_lane (
     if (en_i) begin
       if (zero8_q) x_o <= '0;
       else x_o <= {neg8_q, over ? 15'h7BFF : rounded[15:1]};
-      sat_o <= over & ~zero8_q;
     end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) sat_o <= 1'b0;
+    else if (en_i) sat_o <= over & ~zero8_q & valid8_i;
   end
 
   // The lowest places of these sums only bring in a carry.

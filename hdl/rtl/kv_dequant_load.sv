@@ -126,7 +126,8 @@ module kv_dequant_load #(
   // A beat of scales or minima is cleaned and written one cycle after it was taken. The
   // first code of its group is three cycles behind it.
   logic [16*Lanes-1:0] clean, stat_q;
-  logic [Lanes-1:0] bad, bad1_q;
+  logic [Lanes-1:0] bad;
+  logic [5:0] bad_count, bad_count_q;
   logic scale_we_q, min_we_q, first_q, bank_q;
   logic [ItemW-1:0] place_q;
 
@@ -140,32 +141,34 @@ module kv_dequant_load #(
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      scale_we_q <= 1'b0;
-      min_we_q   <= 1'b0;
+      scale_we_q  <= 1'b0;
+      min_we_q    <= 1'b0;
+      bad_count_q <= '0;
     end else if (en_i) begin
       scale_we_q <= channel_i && beat_valid_i && part_q == Scales;
       min_we_q   <= channel_i && beat_valid_i && part_q == Minima;
+      bad_count_q <= channel_i && beat_valid_i && part_q != Codes ? bad_count : '0;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       stat_q  <= clean;
-      bad1_q  <= bad;
       first_q <= claim;
       bank_q  <= wr_bank_q;
       place_q <= ItemW'(count_q - BeatW'(1));
       for (int i = 0; i < 2; i++)
         if ((scale_we_q || min_we_q) && bank_q == 1'(i))
-          bad_q[i] <= (|bad1_q) | (bad_q[i] & ~first_q);
+          bad_q[i] <= bad_count_q != '0 || (bad_q[i] && !first_q);
     end
   end
 
   always_comb begin
-    ev_nonfinite_o = '0;
-    for (int i = 0; i < Lanes; i++)
-      ev_nonfinite_o = ev_nonfinite_o + 6'(bad1_q[i] && (scale_we_q || min_we_q));
+    bad_count = '0;
+    for (int i = 0; i < Lanes; i++) bad_count = bad_count + 6'(bad[i]);
   end
+
+  assign ev_nonfinite_o = bad_count_q;
 
   kv_ram_1r1w #(
       .Width(16 * Lanes),

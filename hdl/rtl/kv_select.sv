@@ -239,8 +239,8 @@ module kv_select #(
     end
 
   // Scores.
-  logic [Lanes-1:0] bad1, sat4;
-  logic valid4, valid1_q;
+  logic [Lanes-1:0] bad, sat4;
+  logic valid4;
   logic [WordW-1:0] word4;
   logic [8*Lanes-1:0] cur2, prev2, digit3;
 
@@ -258,7 +258,7 @@ module kv_select #(
       .first_i     (first_q),
       .elem1_i     (elem1_q),
       .unprot4_i   (elem4_q & ~prot4_q),
-      .bad1_o      (bad1),
+      .bad_o       (bad),
       .valid4_o    (valid4),
       .word4_o     (word4),
       .sat4_o      (sat4),
@@ -357,29 +357,39 @@ module kv_select #(
       .push_data_o
   );
 
-  // Events and flags.
-  logic nonfinite_q, saturated_q;
+  // Events and flags. The elements that are not finite are counted before it is known
+  // whether the beat is the one that is not full.
+  logic [LaneB:0] bad_all, bad_part, bad_all_q, bad_part_q;
+  logic part_q, nonfinite_q, saturated_q;
 
   always_comb begin
-    ev_nonfinite_o = '0;
+    bad_all = '0;
+    bad_part = '0;
     ev_saturated_o = '0;
     for (int i = 0; i < Lanes; i++) begin
-      ev_nonfinite_o = ev_nonfinite_o + 10'(bad1[i] && valid1_q);
-      ev_saturated_o = ev_saturated_o + 5'(sat4[i] && valid4);
+      bad_all = bad_all + (LaneB + 1)'(bad[i]);
+      bad_part = bad_part + (LaneB + 1)'(bad[i] && LaneB'(i) < odd_lanes);
+      ev_saturated_o = ev_saturated_o + 5'(sat4[i]);
     end
   end
+
+  assign ev_nonfinite_o = part_q ? 10'(bad_part_q) : 10'(bad_all_q);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      valid1_q    <= 1'b0;
+      bad_all_q   <= '0;
+      bad_part_q  <= '0;
       nonfinite_q <= 1'b0;
       saturated_q <= 1'b0;
     end else if (en_i) begin
-      valid1_q    <= beat_valid_i;
-      nonfinite_q <= !start_i && (nonfinite_q || (valid1_q && |bad1));
-      saturated_q <= !start_i && (saturated_q || (valid4 && |sat4));
+      bad_all_q   <= beat_valid_i ? bad_all : '0;
+      bad_part_q  <= beat_valid_i ? bad_part : '0;
+      nonfinite_q <= !start_i && (nonfinite_q || ev_nonfinite_o != '0);
+      saturated_q <= !start_i && (saturated_q || sat4 != '0);
     end
   end
+
+  always_ff @(posedge clk_i) if (en_i) part_q <= row_end && odd_lanes != '0;
 
   assign push_valid_o     = list_valid || state_q == Cut;
   assign push_last_o      = list_last || state_q == Cut;

@@ -4,29 +4,28 @@
 // column (d + 5 odd) mod 10: the two halves of the ring of columns change roles from word to
 // word (kv_select_score says why), so the carry runs from columns 0-4 to 5-9 or back.
 //
-// Stage 0  weight_i.
-// Stage 1  elem1_i: the lane holds an element at all (else a = 0). bad1_o: it was NaN,
-//          infinite or negative. odd1_i: parity of its word.
+// Stage 0  weight_i. bad0_o, combinational: it is NaN, infinite or negative.
+// Stage 1  elem1_i: the lane holds an element at all (else a = 0). odd1_i: parity of its word.
 // Stage 2  score2_i: the columns as read.
-// Stage 4  score4_o: the columns to write; sat4_o: clamped; nonzero4_o: digits that are not 0,
-//          by column.
+// Stage 3  sat3_o, combinational: clamped.
+// Stage 4  score4_o: the columns to write; nonzero4_o: digits that are not 0, by column.
 // One weight every cycle; nothing moves in a cycle with en_i = 0.
 module kv_select_lane (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [15:0] weight_i,
     input  logic        elem1_i,
-    output logic        bad1_o,
+    output logic        bad0_o,
     input  logic        odd1_i,
     input  logic [39:0] score2_i,
+    output logic        sat3_o,
     output logic [39:0] score4_o,
-    output logic        sat4_o,
     output logic [ 9:0] nonzero4_o
 );
 
   // Stage 0: a weight is what cleaning leaves, and not negative.
   logic [15:0] clean;
-  logic bad, bad1_q;
+  logic bad;
   logic [14:0] weight1_q;
 
   kv_fp16_clean u_clean (
@@ -36,12 +35,9 @@ module kv_select_lane (
   );
 
   always_ff @(posedge clk_i)
-    if (en_i) begin
-      weight1_q <= clean[15] ? '0 : clean[14:0];
-      bad1_q    <= bad || clean[15];
-    end
+    if (en_i) weight1_q <= clean[15] ? '0 : clean[14:0];
 
-  assign bad1_o = bad1_q && elem1_i;
+  assign bad0_o = bad || clean[15];
 
   // Stage 1: the significand, moved to its place. The field (1 for subnormals too) is one
   // more than the shift, so the lowest bit of `moved` is none of the score's.
@@ -74,7 +70,7 @@ module kv_select_lane (
   // Stage 3: the carry of the lower half into the upper one; clamp.
   logic [20:0] a, b;
   logic [39:0] score4_q;
-  logic sat, sat4_q;
+  logic sat;
 
   assign a = {1'b0, a3_q[19:0]} + 21'(odd3_q && b3_q[20]);
   assign b = {1'b0, b3_q[19:0]} + 21'(!odd3_q && a3_q[20]);
@@ -82,12 +78,11 @@ module kv_select_lane (
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      sat4_q <= sat;
       if (sat) score4_q <= '1;
       else score4_q <= {b[19:0], a[19:0]};
     end
 
-  assign sat4_o   = sat4_q;
+  assign sat3_o   = sat;
   assign score4_o = score4_q;
 
   always_comb for (int c = 0; c < 10; c++) nonzero4_o[c] = |score4_q[4*c+:4];

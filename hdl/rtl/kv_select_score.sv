@@ -11,8 +11,9 @@
 //                   scores start from 0.
 //   elem1_i         at t + 1: the lanes that hold elements.
 //   unprot4_i       lanes of the word taken 4 cycles ago that are not protected.
-//   bad1_o          lanes not finite or negative, at t + 1.
-//   valid4_o, word4_o, sat4_o  at t + 4: the word is written; lanes that were clamped.
+//   bad_o           lanes of beat_i that are not finite or negative; combinational.
+//   valid4_o, word4_o, sat4_o  at t + 4: the word is written; lanes that were clamped (0 if
+//                   no beat was taken then).
 //   top_o           highest digit that is not 0 in any unprotected score since clear_i
 //                   (scores only grow, so the last row's need not be told apart); from
 //                   t + 6 on.
@@ -37,7 +38,7 @@ module kv_select_score #(
     input  logic                first_i,
     input  logic [   Lanes-1:0] elem1_i,
     input  logic [   Lanes-1:0] unprot4_i,
-    output logic [   Lanes-1:0] bad1_o,
+    output logic [   Lanes-1:0] bad_o,
     output logic                valid4_o,
     output logic [   WordW-1:0] word4_o,
     output logic [   Lanes-1:0] sat4_o,
@@ -53,14 +54,17 @@ module kv_select_score #(
   logic [4:1] valid_q;
   logic [WordW-1:0] word1_q, word2_q, word3_q, word4_q;
   logic first1_q, odd5_q, valid5_q;
+  logic [Lanes-1:0] sat3, sat4_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       valid_q  <= '0;
       valid5_q <= 1'b0;
+      sat4_q   <= '0;
     end else if (en_i) begin
       valid_q  <= {valid_q[3:1], beat_valid_i};
       valid5_q <= valid_q[4];
+      sat4_q   <= sat3 & {Lanes{valid_q[3]}};
     end
   end
 
@@ -76,6 +80,7 @@ module kv_select_score #(
 
   assign valid4_o = valid_q[4];
   assign word4_o  = word4_q;
+  assign sat4_o   = sat4_q;
 
   // Which digit each column's memory has to give: the even word's to the columns of the
   // digit and the one above, the odd word's to those 5 further on.
@@ -130,11 +135,11 @@ module kv_select_score #(
         .en_i,
         .weight_i  (beat_i[16*i+:16]),
         .elem1_i   (elem1_i[i]),
-        .bad1_o    (bad1_o[i]),
+        .bad0_o    (bad_o[i]),
         .odd1_i    (word1_q[0]),
         .score2_i  (read[40*i+:40]),
+        .sat3_o    (sat3[i]),
         .score4_o  (write[40*i+:40]),
-        .sat4_o    (sat4_o[i]),
         .nonzero4_o(nonzero[10*i+:10])
     );
   end

@@ -93,6 +93,8 @@ int main(int argc, char **argv) {
   uint64_t limit = argc > 1 ? strtoull(argv[1], nullptr, 0) : 30000000;
   dut = new Vkv_dequant_lane;
   dut->en_i = 1;
+  dut->rst_i = 0;
+  dut->valid8_i = 1;
   dut->clk_i = 0;
   dut->eval();
   // Codes of b bits are a subset of those of 8: -128 to 127 covers every width.
