@@ -9,8 +9,9 @@ import (
 // Layout is how quantized groups stand in memory.
 type Layout string
 
-// The layouts. The blocks hold the bytes that ggml's block types of the same
-// names do: 32 elements along the row.
+// The layouts. The blocks are laid out as ggml's of the same names: 32 elements
+// along the row. ggml reads them; what it would itself have stored can differ in
+// a code, because the engine takes codes from the stored scale.
 const (
 	Native Layout = ""     // scale, minimum, codes in order
 	Q80    Layout = "q8_0" // 8 bits symmetric

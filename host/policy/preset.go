@@ -62,9 +62,9 @@ func Presets() []Preset {
 		{"kivi-2", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 2 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(2)},
 		{"kivi-4", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 4 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(4)},
 		{"qserve-4", Quantization, "K and V per token over the whole row of a head, 4 bits asymmetric", qserve, qserve4()},
-		{"q8_0", Quantization, "K and V in ggml's block_q8_0 along the row: 32 elements, 8 bits symmetric; codes from the stored scale", ggmlSource + "q8_0", blocked(Q80)},
-		{"q4_0", Quantization, "K and V in ggml's block_q4_0 along the row: 32 elements, 4 bits, scale from the element of largest magnitude; codes from the stored scale", ggmlSource + "q4_0", blocked(Q40)},
-		{"q4_1", Quantization, "K and V in ggml's block_q4_1 along the row: 32 elements, 4 bits asymmetric; codes from the stored scale", ggmlSource + "q4_1", blocked(Q41)},
+		{"q8_0", Quantization, "K and V along the row in the layout of ggml's block_q8_0: 32 elements, 8 bits symmetric; codes from the stored scale", ggmlSource + "q8_0", blocked(Q80)},
+		{"q4_0", Quantization, "K and V along the row in the layout of ggml's block_q4_0: 32 elements, 4 bits, scale from the element of largest magnitude; codes from the stored scale", ggmlSource + "q4_0", blocked(Q40)},
+		{"q4_1", Quantization, "K and V along the row in the layout of ggml's block_q4_1: 32 elements, 4 bits asymmetric; codes from the stored scale", ggmlSource + "q4_1", blocked(Q41)},
 	}
 }
 

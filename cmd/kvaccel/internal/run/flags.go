@@ -22,7 +22,7 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	fs.IntVar(&f.vBits, "v-bits", 0, "bits of a value element, likewise")
 	fs.StringVar(&f.kAxis, "k-axis", "", "group keys per channel or token")
 	fs.StringVar(&f.vAxis, "v-axis", "", "group values per channel or token")
-	fs.StringVar(&f.scheme, "scheme", "", "asym (scale and minimum) or sym (scale)")
+	fs.StringVar(&f.scheme, "scheme", "", "asym (scale and minimum) or sym (scale); offset is that of layout q4_0")
 	fs.StringVar(&f.layout, "layout", "", "native, or ggml's blocks of 32: q8_0, q4_0 or q4_1, which set scheme, bits, group and axes")
 	fs.StringVar(&f.group, "group", "", "elements of a group: 16, 32, 64, 128 or row")
 	fs.IntVar(&f.residual, "residual", 0, "last kept rows that stay fp16")
