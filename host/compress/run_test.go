@@ -56,7 +56,7 @@ func testTrace(t *testing.T) *trace.Trace {
 // cases are policies of every kind that a run can be given.
 func cases(t *testing.T) map[string]policy.Policy {
 	m := map[string]policy.Policy{}
-	for _, name := range []string{"full", "streaming", "h2o", "kivi-2", "kivi-4", "qserve-4", "h2o+kivi-4", "streaming+qserve-4"} {
+	for _, name := range []string{"full", "streaming", "h2o", "kivi-2", "kivi-4", "qserve-4", "h2o+kivi-4", "streaming+qserve-4", "q8_0", "q4_1", "h2o+q4_0"} {
 		m[name] = lookup(t, name)
 	}
 	for name, o := range map[string]policy.Override{
@@ -67,6 +67,7 @@ func cases(t *testing.T) map[string]policy.Policy {
 		"sinks":         {TopK: ptr(20), Sinks: ptr(3), Recent: ptr(5), Observe: ptr(10), KBits: ptr(2), VBits: ptr(2), Group: ptr(policy.GroupRow)},
 		"residual wins": {KBits: ptr(4), VBits: ptr(4), Residual: ptr(1000)},
 		"all kept":      {TopK: ptr(1000)},
+		"q4_0 values":   {Layout: ptr(policy.Q40), KBits: ptr(policy.FP16Bits), Residual: ptr(3)},
 	} {
 		m[name] = policy.Full().With(o)
 	}
@@ -183,6 +184,9 @@ func checkRows(t *testing.T, name string, p policy.Policy, bits int, axis policy
 		step := (high - low) / (math.Exp2(float64(bits)) - 1)
 		if p.Scheme == policy.Sym {
 			step = most / (math.Exp2(float64(bits-1)) - 1)
+		}
+		if p.Scheme == policy.Offset {
+			step = 2 * most / math.Exp2(float64(bits-1)) // opposite the largest, the last code is up to a whole step off
 		}
 		for _, i := range members {
 			// Half a step, and what rounding scale and result to fp16 adds.

@@ -11,6 +11,7 @@ type Override struct {
 	KBits, VBits                 *int
 	KAxis, VAxis                 *Axis
 	Scheme                       *Scheme
+	Layout                       *Layout // with all that it fixes, before the other settings
 	Group, Residual              *int
 	Sinks, Recent, TopK, Observe *int
 }
@@ -22,6 +23,9 @@ func (p Policy) With(o Override) Policy {
 		if v != nil {
 			*dst = *v
 		}
+	}
+	if o.Layout != nil {
+		p = o.Layout.use(p)
 	}
 	set(&p.KBits, o.KBits)
 	set(&p.VBits, o.VBits)

@@ -33,8 +33,9 @@ type Scheme string
 
 // The schemes.
 const (
-	Asym Scheme = "asym" // scale and minimum
-	Sym  Scheme = "sym"  // scale alone
+	Asym   Scheme = "asym"   // scale and minimum
+	Sym    Scheme = "sym"    // scale alone
+	Offset Scheme = "offset" // scale alone, from the element of largest magnitude; of layout q4_0 only
 )
 
 // GroupRow as Group makes the whole row one group (per token only).
@@ -53,6 +54,10 @@ type Policy struct {
 	VAxis  Axis   `json:"v_axis"`
 	Scheme Scheme `json:"scheme"`
 	Group  int    `json:"group"` // 16, 32, 64, 128; GroupRow is the whole row
+
+	// Layout is how what is quantized stands in memory. A block layout fixes
+	// bits, axis, scheme and group of all that does not stay fp16.
+	Layout Layout `json:"layout,omitempty"`
 
 	// Residual is how many of the last kept rows stay fp16, bit for bit. With
 	// ResidualInRecent it is at most Recent: of a policy that also evicts,
@@ -126,7 +131,7 @@ func (p Policy) Validate() error {
 			return bad("%s-axis channel needs a group of 16, 32, 64 or 128 tokens; a group of the whole row is per token", f.name)
 		}
 	}
-	if p.Scheme != Asym && p.Scheme != Sym {
+	if p.Scheme != Asym && p.Scheme != Sym && p.Scheme != Offset {
 		return bad("scheme is %q, want %s or %s", p.Scheme, Asym, Sym)
 	}
 	if !slices.Contains([]Scorer{"", Attention, Random}, p.Scorer) {
@@ -134,6 +139,9 @@ func (p Policy) Validate() error {
 	}
 	if !slices.Contains([]int{GroupRow, 16, 32, 64, 128}, p.Group) {
 		return bad("group is %d, want 16, 32, 64, 128 or the row", p.Group)
+	}
+	if err := p.checkLayout(); err != nil {
+		return err
 	}
 	for _, f := range []struct {
 		name string
@@ -205,9 +213,12 @@ func (p Policy) KLayout() (l packet.Layout, ok bool) { return p.layout(p.KBits, 
 func (p Policy) VLayout() (l packet.Layout, ok bool) { return p.layout(p.VBits, p.VAxis) }
 
 func (p Policy) layout(bits int, axis Axis) (packet.Layout, bool) {
-	l := packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: p.Group, Bits: bits}
-	if p.Scheme == Sym {
+	l := packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: p.Group, Bits: bits, Block: p.Layout != Native}
+	switch p.Scheme {
+	case Sym:
 		l.Scheme = regmap.SchemeSym
+	case Offset:
+		l.Scheme = regmap.SchemeOffset
 	}
 	if axis == Channel {
 		l.Axis = regmap.AxisChannel

@@ -171,11 +171,14 @@ func TestKeptDoesNotOverflow(t *testing.T) {
 }
 
 func TestJSONRoundTrip(t *testing.T) {
-	for _, name := range []string{"full", "h2o", "streaming", "h2o+kivi-4"} {
+	for _, name := range []string{"full", "h2o", "streaming", "h2o+kivi-4", "tova+q4_0"} {
 		p := lookup(t, name)
 		b, err := json.Marshal(p)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if has := strings.Contains(string(b), `"layout"`); has != (p.Layout != Native) {
+			t.Errorf("%s: %s", name, b)
 		}
 		var q Policy
 		if err := json.Unmarshal(b, &q); err != nil || !reflect.DeepEqual(p, q) {

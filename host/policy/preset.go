@@ -46,7 +46,7 @@ const (
 	sinksSource = "Xiao et al., Efficient Streaming Language Models with Attention Sinks, ICLR 2024"
 	kiviSource  = "Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024"
 	tovaSource  = "Oren et al., Transformers are Multi-State RNNs, EMNLP 2024"
-	ggmlSource  = "ggml, block_q8_0"
+	ggmlSource  = "ggml, block_"
 	qserve      = "Lin et al., QServe: W4A8KV4 Quantization and System Co-design for Efficient LLM Serving, MLSys 2025"
 )
 
@@ -62,7 +62,9 @@ func Presets() []Preset {
 		{"kivi-2", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 2 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(2)},
 		{"kivi-4", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 4 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(4)},
 		{"qserve-4", Quantization, "K and V per token over the whole row of a head, 4 bits asymmetric", qserve, qserve4()},
-		{"q8_0", Quantization, "K and V in blocks of 32 along the row, 8 bits symmetric; the bytes are ggml's block_q8_0, its scale rounded before it divides", ggmlSource, q80()},
+		{"q8_0", Quantization, "K and V along the row in the layout of ggml's block_q8_0: 32 elements, 8 bits symmetric; codes from the stored scale", ggmlSource + "q8_0", blocked(Q80)},
+		{"q4_0", Quantization, "K and V along the row in the layout of ggml's block_q4_0: 32 elements, 4 bits, scale from the element of largest magnitude; codes from the stored scale", ggmlSource + "q4_0", blocked(Q40)},
+		{"q4_1", Quantization, "K and V along the row in the layout of ggml's block_q4_1: 32 elements, 4 bits asymmetric; codes from the stored scale", ggmlSource + "q4_1", blocked(Q41)},
 	}
 }
 
@@ -96,10 +98,9 @@ func random() Policy {
 	return p
 }
 
-func q80() Policy {
-	p := Full()
-	p.Name = "q8_0"
-	p.KBits, p.VBits, p.KAxis, p.VAxis, p.Scheme, p.Group = 8, 8, Token, Token, Sym, 32
+func blocked(l Layout) Policy {
+	p := l.use(Full())
+	p.Name = string(l)
 	return p
 }
 
@@ -123,7 +124,6 @@ func Plans() []Planned {
 		pooling = "pooling of the scores over neighbouring positions"
 		lambda  = "decay of the scores between steps (lambda = 0)"
 		tiers   = "rank tiers (several precisions in one cache)"
-		ggml    = "the ggml block layouts"
 		nonUni  = "non-uniform codes and fp16 outliers"
 		rotate  = "a Walsh-Hadamard transform before quantizing"
 		host    = "scores handed over by the host"
@@ -132,7 +132,7 @@ func Plans() []Planned {
 	)
 	return []Planned{
 		{"adakv", pooling + " and " + layerK}, {"gear", lowRank}, {"keydiff", host}, {"knorm", "a scorer of key norms"}, {"kvquant", nonUni},
-		{"mikv", tiers}, {"pyramidkv", pooling + " and " + layerK}, {"q4_0", ggml}, {"q4_1", ggml}, {"qaq", tiers},
+		{"mikv", tiers}, {"pyramidkv", pooling + " and " + layerK}, {"qaq", tiers},
 		{"quarot", rotate}, {"razorattention", layerK}, {"scissorhands", lambda}, {"snapkv", pooling}, {"turboquant", rotate},
 		{"zigzagkv", layerK}, {"zipcache", tiers},
 	}

@@ -162,7 +162,7 @@ func (k *sink) answered(t []byte) {
 	if status == regmap.StOK && len(p.faults) == 0 {
 		k.layout(name, p.request)
 	}
-	if status == regmap.StBadOption && slices.Equal(p.faults, []string{"option"}) && regmap.ReqLayout.Get(p.header[:]) == regmap.LayoutBlock {
+	if status == regmap.StBadOption && slices.Contains(p.faults, "option") && regmap.ReqLayout.Get(p.header[:]) == regmap.LayoutBlock {
 		k.coverage.hit("block " + name + "/refused")
 	}
 	k.open = slices.Delete(k.open, 0, i+1)

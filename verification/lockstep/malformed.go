@@ -48,12 +48,12 @@ func (g *program) spoil(s *sent, body []byte) []byte {
 func (g *program) beat() int { return g.cfg.Params.BeatBytes() }
 
 func (g *program) badOption(h []byte) {
-	switch g.IntN(6) {
+	switch g.IntN(7) {
 	case 0:
 		regmap.ReqScheme.Put(h, 2+g.Uint32()&1)
 	case 4: // a block, or no longer one
 		regmap.ReqLayout.Put(h, 1^regmap.ReqLayout.Get(h))
-	case 5: // beside a legal block: one field drawn anew, which may make it another
+	case 5, 6: // beside a legal block: one field drawn anew, which may make it another
 		l := pickOne(g.random, blocks...)
 		regmap.ReqLayout.Put(h, regmap.LayoutBlock)
 		regmap.ReqScheme.Put(h, l.Scheme)

@@ -122,11 +122,11 @@ func (o *options) check(cmd *cobra.Command) error {
 // usualJoins are the selections and quantizations that are joined by default.
 var (
 	usualSelections    = []string{"h2o", "tova", "streaming"}
-	usualQuantizations = []string{"q8_0", "kivi-4", "kivi-2"}
+	usualQuantizations = []string{"q8_0", "q4_0", "kivi-4", "kivi-2"}
 )
 
 // runs gives what is to be evaluated for a prefix of n positions: the controls
-// q8_0 and, where there is one, q4_0 are always among them.
+// q8_0 and q4_0 are always among them.
 func (o *options) runs(n int) ([]eval.Run, error) {
 	names := o.policies
 	if len(names) == 0 {

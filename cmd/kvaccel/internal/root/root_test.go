@@ -73,6 +73,32 @@ func TestRunWritesWhatRestoreReads(t *testing.T) {
 	}
 }
 
+// A block layout sets what goes with it: 34 bytes for 32 elements, or 18, or 20.
+func TestRunLayout(t *testing.T) {
+	for layout, bits := range map[string]float64{"q8_0": 8.5, "q4_0": 4.5, "q4_1": 5} {
+		var r struct {
+			Policy map[string]any `json:"policy"`
+			Bits   float64        `json:"bits_per_element"`
+		}
+		if err := json.Unmarshal([]byte(mustRun(t, "run", "--json", "--layout", layout)), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Bits != bits || r.Policy["layout"] != layout {
+			t.Errorf("%s: %g bits an element, policy %v", layout, r.Bits, r.Policy)
+		}
+	}
+	named, set := mustRun(t, "run", "--policy", "h2o+q4_0"), mustRun(t, "run", "--policy", "h2o", "--layout", "q4_0")
+	if named, set = rest(named, "bytes"), rest(set, "bytes"); named != set || !strings.Contains(set, "ratio") {
+		t.Errorf("h2o+q4_0 gives\n%s\nh2o with --layout q4_0\n%s", named, set)
+	}
+}
+
+// rest is what comes from a word on.
+func rest(s, word string) string {
+	_, after, _ := strings.Cut(s, word)
+	return after
+}
+
 // What a person can get wrong, the exit code it gives and a word of the reason.
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
@@ -93,6 +119,12 @@ func TestMistakes(t *testing.T) {
 		{"run --k-bits 7", cli.ExitUsage, "8"},
 		{"run --group 48 --k-bits 4", cli.ExitUsage, "group"},
 		{"run --k-axis sideways --k-bits 4", cli.ExitUsage, "channel"},
+		{"run --layout q4_K", cli.ExitUsage, "q4_1"},
+		{"run --layout q4_0 --k-bits 8", cli.ExitUsage, "k-bits cannot be 8"},
+		{"run --layout q8_0 --group row", cli.ExitUsage, "groups of 32"},
+		{"run --layout q4_1 --k-axis channel", cli.ExitUsage, "per token"},
+		{"run --layout q8_0 --scheme asym", cli.ExitUsage, "scheme sym"},
+		{"run --scheme offset --k-bits 4", cli.ExitUsage, "layout q4_0"},
 		{"run --observe none", cli.ExitUsage, "observe"},
 		{"run --prefix 0", cli.ExitUsage, "at least 1"},
 		{"run --prefix 513", cli.ExitUsage, "512"},

@@ -12,8 +12,8 @@ import (
 
 // flags are the settings of a policy as they were typed.
 type flags struct {
-	policy, kAxis, vAxis, scheme, group, observe string
-	kBits, vBits, residual, sinks, recent, topK  int
+	policy, kAxis, vAxis, scheme, layout, group, observe string
+	kBits, vBits, residual, sinks, recent, topK          int
 }
 
 func (f *flags) register(fs *pflag.FlagSet) {
@@ -22,7 +22,8 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	fs.IntVar(&f.vBits, "v-bits", 0, "bits of a value element, likewise")
 	fs.StringVar(&f.kAxis, "k-axis", "", "group keys per channel or token")
 	fs.StringVar(&f.vAxis, "v-axis", "", "group values per channel or token")
-	fs.StringVar(&f.scheme, "scheme", "", "asym (scale and minimum) or sym (scale)")
+	fs.StringVar(&f.scheme, "scheme", "", "asym (scale and minimum) or sym (scale); offset is that of layout q4_0")
+	fs.StringVar(&f.layout, "layout", "", "native, or ggml's blocks of 32: q8_0, q4_0 or q4_1, which set scheme, bits, group and axes")
 	fs.StringVar(&f.group, "group", "", "elements of a group: 16, 32, 64, 128 or row")
 	fs.IntVar(&f.residual, "residual", 0, "last kept rows that stay fp16")
 	fs.IntVar(&f.sinks, "sinks", 0, "first positions always kept")
@@ -74,6 +75,7 @@ func (f *flags) override(fs *pflag.FlagSet) (o policy.Override, set bool, err er
 		{"k-axis", func() error { a := policy.Axis(f.kAxis); o.KAxis = &a; return nil }},
 		{"v-axis", func() error { a := policy.Axis(f.vAxis); o.VAxis = &a; return nil }},
 		{"scheme", func() error { s := policy.Scheme(f.scheme); o.Scheme = &s; return nil }},
+		{"layout", func() error { l, err := policy.ParseLayout(f.layout); o.Layout = &l; return err }},
 		{"group", func() error { g, err := policy.ParseGroup(f.group); o.Group = &g; return err }},
 		{"observe", func() error { n, err := policy.ParseObserve(f.observe); o.Observe = &n; return err }},
 	} {

@@ -52,7 +52,11 @@ func describe(p policy.Policy) string {
 		if p.Group != policy.GroupRow {
 			group = fmt.Sprint(p.Group)
 		}
-		return fmt.Sprintf("%d bits %s per %s, group %s", bits, p.Scheme, axis, group)
+		s := fmt.Sprintf("%d bits %s per %s, group %s", bits, p.Scheme, axis, group)
+		if p.Layout != policy.Native {
+			s += fmt.Sprintf(" (%s blocks)", p.Layout)
+		}
+		return s
 	}
 	s := fmt.Sprintf("K %s; V %s", side(p.KBits, p.KAxis), side(p.VBits, p.VAxis))
 	if p.Quantizes() {
