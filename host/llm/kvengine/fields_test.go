@@ -12,7 +12,7 @@ import (
 // adds a field to Policy sees to it in Compress and then here.
 func TestEverySettingIsFollowed(t *testing.T) {
 	followed := []string{
-		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared",
+		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared", "Layout",
 		"ResidualInRecent", "RecentPercent", "TopKPercent", // gone after Resolve
 	}
 	p := reflect.TypeFor[policy.Policy]()

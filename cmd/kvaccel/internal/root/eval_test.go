@@ -24,7 +24,7 @@ func TestEvalTable(t *testing.T) {
 	dir := t.TempDir()
 	table, picture := filepath.Join(dir, "x.csv"), filepath.Join(dir, "x.svg")
 	out := mustRun(t, quick("--policy", "h2o+kivi-4", "--budget", "32,12%", "--csv", table, "--plot", picture)...)
-	for _, want := range []string{"golm: 4 layers", "seed 0", "full cache", "h2o+kivi-4@32", "h2o+kivi-4@12%", "q8_0", "random", "recent", "streaming", "without the needle", "rank correlation", "same top"} {
+	for _, want := range []string{"golm: 4 layers", "seed 0", "full cache", "h2o+kivi-4@32", "h2o+kivi-4@12%", "q8_0", "q4_0", "random", "recent", "streaming", "without the needle", "rank correlation", "same top"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -56,7 +56,7 @@ func TestEvalJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(mustRun(t, quick("--policy", "tova", "--needles", "0", "--json")...)), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Kind != "model" || len(r.Rows) != 3 {
+	if r.Kind != "model" || len(r.Rows) != 4 { // full, tova, and the controls q8_0 and q4_0
 		t.Fatalf("kind %q, %d rows", r.Kind, len(r.Rows))
 	}
 	for _, key := range []string{"name", "policy", "nats_per_token", "perplexity", "delta_nats", "kl_per_token", "same_top", "bytes_per_token", "cycles_per_token", "fidelity"} {
