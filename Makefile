@@ -12,10 +12,15 @@ export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT VER
 CYCLES ?= 10000000
 SEED   ?= 1
 
+# What `make synth` is for, how often it places and routes, and how many at once.
+BOARD ?= ecp5-85f
+SEEDS ?= 3
+JOBS  ?= 2
+
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench clean
+.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench synth clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +57,9 @@ mutants-smoke: ## shows that the lockstep catches broken RTL
 bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the packages
 	$(GO) run ./verification/lockstep/cmd/lockstep -speed
 	$(GO) test -run '^$$' -bench . ./...
+
+synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
+	@python3 scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
 
 clean: ## removes build/
 	rm -rf build

@@ -87,12 +87,25 @@ module kv_front_check #(
     endcase
   end
 
-  assign range_echo = rows > kv_pkg::MAX_ECHO_BYTES;
-  assign range_quant = rows == '0 || rows > TileTokens || dims == '0 || dims > MaxDim ||
-                       dims[3:0] != '0 ||
+  // Beyond a power of two, limits of the engine being such; carry chains are for the rest.
+  function automatic logic beyond(input logic [31:0] value, input int unsigned log);
+    beyond = (value >> (log + 1)) != '0 ||
+             (value[log[4:0]] && (value & ((32'd1 << log) - 32'd1)) != '0);
+  endfunction
+
+  // With dims in range, a number of positions beyond dims shows in the low bits.
+  localparam int unsigned TokenB = $clog2(MaxTokens);
+  function automatic logic above(input logic [31:0] value, input logic [TokenB:0] limit);
+    above = (value >> (TokenB + 1)) != '0 || value[TokenB:0] > limit;
+  endfunction
+
+  assign range_echo = beyond(rows, $clog2(kv_pkg::MAX_ECHO_BYTES));
+  assign range_quant = rows == '0 || beyond(rows, $clog2(TileTokens)) || dims == '0 ||
+                       beyond(dims, $clog2(MaxDim)) || dims[3:0] != '0 ||
                        ((axis == 1'(kv_pkg::AXIS_CHANNEL) ? rows[6:0] : dims[6:0]) & below) != '0;
-  assign range_select = rows == '0 || rows > kv_pkg::MAX_ATTN_ROWS || dims == '0 ||
-                        dims > MaxTokens || sinks > dims || recent > dims || topk > dims;
+  assign range_select = rows == '0 || (rows >> $clog2(kv_pkg::MAX_ATTN_ROWS + 1)) != '0 || dims == '0 ||
+                        beyond(dims, TokenB) || above(sinks, dims[TokenB:0]) ||
+                        above(recent, dims[TokenB:0]) || above(topk, dims[TokenB:0]);
 
   assign empty = is_echo && rows == '0;
 

@@ -238,8 +238,12 @@ module kv_units #(
 
   assign push_o = push_valid != '0;
   always_comb begin
-    entry_o = '0;
-    for (int i = 0; i < Units; i++) if (unit_i[i]) entry_o |= push_entry[EntryW*i+:EntryW];
+    case ({unit_i[3] | unit_i[2], unit_i[3] | unit_i[1]})
+      2'd0: entry_o = push_entry[EntryW*0+:EntryW];
+      2'd1: entry_o = push_entry[EntryW*1+:EntryW];
+      2'd2: entry_o = push_entry[EntryW*2+:EntryW];
+      default: entry_o = push_entry[EntryW*3+:EntryW];
+    endcase
   end
 
   // Not every set of units reads everything.

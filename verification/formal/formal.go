@@ -112,6 +112,9 @@ func (j job) run(ctx context.Context) Result {
 	r := Result{Proof: j.proof, Mutant: j.mutant}
 	rtl := filepath.Join(j.root, "hdl", "rtl")
 	name := j.proof.Name
+	if j.proof.Params != "" {
+		name += "-" + strings.NewReplacer(" ", "-", "'", "").Replace(j.proof.Params)
+	}
 	if j.mutant != nil {
 		name += "-" + strings.ReplaceAll(j.mutant.Name, " ", "-")
 	}

@@ -86,5 +86,65 @@ func Proofs() []Proof {
 				{"two scale sets for one entry", "kv_back.sv", "else if (pre_valid_i && pre_last_i) pre_q <= PreDone;", "else if (pre_valid_i && pre_last_i) pre_q <= PreIdle;"},
 			},
 		},
+		{
+			Name:   "fv_back",
+			Says:   "the same where a header is one beat (16 lanes)",
+			RTL:    []string{"kv_back.sv"},
+			Params: "Lanes=16",
+			Mutants: []Mutant{
+				{"cycles of the response before", "kv_back.sv", "assign cycles    = cycles_now;", "assign cycles    = cycles_q;"},
+			},
+		},
+		{
+			Name: "fv_check",
+			Says: "the status of each of the 2^256 headers",
+			RTL:  []string{"kv_front_check.sv"},
+			Mutants: []Mutant{
+				{"seven bits a code", "kv_front_check.sv", "4'd2, 4'd3, 4'd4, 4'd5, 4'd6, 4'd8:", "4'd2, 4'd3, 4'd4, 4'd5, 4'd6, 4'd7, 4'd8:"},
+				{"no rows are legal", "kv_front_check.sv", "assign range_quant = rows == '0 ||", "assign range_quant ="},
+				{"group of the wrong axis", "kv_front_check.sv", "? rows[6:0] : dims[6:0]", "? dims[6:0] : rows[6:0]"},
+				{"top bit of a budget not seen", "kv_front_check.sv", "assign topk = header_i[kv_pkg::REQ_TOP_K_LSB+:32];", "assign topk = {1'b0, header_i[kv_pkg::REQ_TOP_K_LSB+:31]};"},
+				{"size before option", "kv_front_check.sv", "else if (option_q) status_o = 3'(kv_pkg::ST_BAD_OPTION);", "else if (range_q) status_o = 3'(kv_pkg::ST_BAD_GEOMETRY);\n    else if (option_q) status_o = 3'(kv_pkg::ST_BAD_OPTION);"},
+				{"reserved bit of word 1 not seen", "kv_front_check.sv", "w1[31:12] != '0", "w1[31:13] != '0"},
+				{"early TLAST not seen", "kv_front_check.sv", "early_q <= tlast_i && !empty;", "early_q <= 1'b0;"},
+			},
+		},
+		{
+			Name:   "fv_check",
+			Says:   "the same in a build without QUANTIZE and SELECT",
+			RTL:    []string{"kv_front_check.sv"},
+			Params: "Features=4'b0101",
+			Mutants: []Mutant{
+				{"QUANTIZE taken for DEQUANTIZE", "kv_front_check.sv", "(opcode == 8'(kv_pkg::OP_QUANTIZE) && Features[kv_pkg::FEAT_QUANTIZE])", "(opcode == 8'(kv_pkg::OP_QUANTIZE) && Features[kv_pkg::FEAT_DEQUANTIZE])"},
+			},
+		},
+		{
+			Name: "fv_front",
+			Says: "each packet answered once; a bad one never spoils the next",
+			RTL:  []string{"kv_front_check.sv", "kv_front_count.sv", "kv_front.sv"},
+			Mutants: []Mutant{
+				{"rest of a refused packet not dropped", "kv_front.sv", "else state_d = (short_q || tlast_q) ? Head : Drain;", "else state_d = Head;"},
+				{"drops on after TLAST", "kv_front.sv", "default: if (in_valid_i && in_last_i) state_d = Head;", "default: if (in_valid_i && !in_last_i) state_d = Head;"},
+				{"no filling of a short payload", "kv_front.sv", "else if (pay && in_last_i) state_d = Pad;", ""},
+				{"header index kept after a short header", "kv_front.sv", "if (head_done) hb_q <= '0;", "if (head_done && !in_last_i) hb_q <= '0;"},
+				{"refused one overlaps", "kv_front.sv", "same_q && !refused)", "same_q)"},
+				{"no outcome for a refused one", "kv_front.sv", "assign outcome_push_o = (dispatch && (refused || empty)) || pay_end ||", "assign outcome_push_o = (dispatch && empty) || pay_end ||"},
+				{"overlong is OK", "kv_front.sv", "in_last_i ? 3'(kv_pkg::ST_OK) : 3'(kv_pkg::ST_OVERLONG);", "3'(kv_pkg::ST_OK);"},
+				{"waits for a second command", "kv_front.sv", "assign may = none_i || (", "assign may = (none_i && last_ok_q) || ("},
+				{"beat for a unit that is not ready", "kv_front.sv", "assign beat_valid_o = unit_o & ready_i & {4{in_payload}};", "assign beat_valid_o = unit_o & {4{in_payload}};"},
+			},
+		},
+		{
+			Name: "fv_emit",
+			Says: "SELECT keeps the first so many candidates, drops no protected",
+			RTL:  []string{"kv_select_rank.sv", "kv_select_emit.sv"},
+			Mutants: []Mutant{
+				{"one too many", "kv_select_emit.sv", "rank4_q[LaneB*i+:LaneB] < left_q[LaneB-1:0]", "rank4_q[LaneB*i+:LaneB] <= left_q[LaneB-1:0]"},
+				{"protected one dropped", "kv_select_emit.sv", "keep5_q[i] <= keep4_q[i] ||", "keep5_q[i] <="},
+				{"what is left runs below zero", "kv_select_emit.sv", "left_q <= after[CountW] ? '0 : after[CountW-1:0];", "left_q <= after[CountW-1:0];"},
+				{"ranks from the other side", "kv_select_rank.sv", "rank_o[LaneB*i+:LaneB] = up_to[W*(i-1)+:LaneB];", "rank_o[LaneB*i+:LaneB] = total_o[LaneB-1:0] - up_to[W*i+:LaneB];"},
+				{"counts while no word is there", "kv_select_emit.sv", "else if (valid4_q) left_q", "else left_q"},
+			},
+		},
 	}
 }
