@@ -2,8 +2,10 @@ package formal
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -23,6 +25,14 @@ func TestProofs(t *testing.T) {
 	t.Logf("\n%s", s.Table())
 	for _, r := range s.Bad {
 		t.Errorf("%s", r.Explain())
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "verification.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := fmt.Sprintf("%d proofs, %d assertions and %d mutants", s.Proofs, s.Asserts, s.Mutants)
+	if !strings.Contains(string(page), count) {
+		t.Errorf("docs/verification.md does not say %q", count)
 	}
 }
 

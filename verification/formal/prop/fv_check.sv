@@ -60,13 +60,22 @@ module fv_check #(
     end
     if (quant) begin
       for (int w = 4; w < 8; w++) if (words[w] != 32'd0) options = 1'b1;
-      if ((words[1] & ~32'h0000_0F77) != 32'd0) options = 1'b1;
-      if (words[1][1:0] > 2'd1 || words[1][6:4] > 3'd4) options = 1'b1;
+      if ((words[1] & ~32'h0000_1F77) != 32'd0) options = 1'b1;
+      if (words[1][1:0] > 2'd2 || words[1][6:4] > 3'd4) options = 1'b1;
       if (channel && words[1][6:4] == 3'd4) options = 1'b1;
       if (words[1][11:8] < 4'd2 || words[1][11:8] == 4'd7 || words[1][11:8] > 4'd8) options = 1'b1;
-      sizes = rows < 32'd1 || rows > TileTokens || dims < 32'd1 || dims > MaxDim || dims[3:0] != 4'd0;
+      // Blocks of 32 per token: q8_0, q4_1 and q4_0 only, and the last only as a block.
+      if (words[1][12])
+        case ({channel, words[1][6:4], words[1][1:0], words[1][11:8]})
+          {1'b0, 3'd1, 2'd1, 4'd8}, {1'b0, 3'd1, 2'd0, 4'd4}, {1'b0, 3'd1, 2'd2, 4'd4}: ;
+          default: options = 1'b1;
+        endcase
+      else if (words[1][1:0] == 2'd2) options = 1'b1;
+      sizes = rows < 32'd1 || rows > TileTokens || dims < 32'd1 || dims > MaxDim ||
+              dims[3:0] != 4'd0;
       for (int k = 0; k < 4; k++)
-        if (words[1][6:4] == 3'(k) && (channel ? rows : dims) % (32'd16 << k) != 32'd0) sizes = 1'b1;
+        if (words[1][6:4] == 3'(k) && (channel ? rows : dims) % (32'd16 << k) != 32'd0)
+          sizes = 1'b1;
     end
     if (select) begin
       options = words[1] != 32'd0 || words[7] != 32'd0;
