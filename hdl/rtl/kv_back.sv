@@ -14,7 +14,7 @@
 // constant part of Cycles), and error_valid_o tells a status other than OK.
 // The descriptor and the outcome are popped with the last trailer beat (done_o).
 module kv_back #(
-    parameter int unsigned Lanes = 8
+    parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
 ) (
     input  logic                clk_i,
     input  logic                rst_i,

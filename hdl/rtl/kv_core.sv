@@ -8,11 +8,11 @@
 // ev_*: events of this cycle, to be counted if it is enabled. flight_o: descriptors in flight.
 // A command without its bit in Features has no unit, and the front refuses it.
 module kv_core #(
-    parameter int unsigned Lanes = 8,
-    parameter int unsigned MaxDim = 256,
-    parameter int unsigned TileTokens = 128,
-    parameter int unsigned MaxTokens = 4096,
-    parameter logic [3:0] Features = 4'hF
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned MaxDim = 256,  // largest dims
+    parameter int unsigned TileTokens = 128,  // most rows in a tile
+    parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
+    parameter logic [3:0] Features = 4'hF  // commands built in, bits kv_pkg::FEAT_*
 ) (
     input  logic                clk_i,
     input  logic                rst_i,

@@ -6,7 +6,7 @@
 // Beats come only with ready_o, so a push never meets a full FIFO: at most one
 // is on its way. start_i is not needed: bytes_i alone says what the last beat holds.
 module kv_echo #(
-    parameter int unsigned Lanes = 8
+    parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
 ) (
     input  logic                clk_i,
     input  logic                rst_i,

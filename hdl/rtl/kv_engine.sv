@@ -11,12 +11,12 @@
 // Features has a bit for each command built in (kv_pkg::FEAT_*). An illegal
 // parameter set stops elaboration with a message.
 module kv_engine #(
-    parameter int unsigned Lanes = 8,
-    parameter int unsigned MaxDim = 256,
-    parameter int unsigned TileTokens = 128,
-    parameter int unsigned MaxTokens = 4096,
-    parameter int unsigned Features = 15,
-    parameter logic [31:0] BuildHash = 32'h0
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned MaxDim = 256,  // largest dims
+    parameter int unsigned TileTokens = 128,  // most rows in a tile
+    parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
+    parameter int unsigned Features = 15,  // commands built in, bits kv_pkg::FEAT_*
+    parameter logic [31:0] BuildHash = 32'h0  // what BUILD_HASH reads
 ) (
     input  logic                clk_i,
     input  logic                rst_i,

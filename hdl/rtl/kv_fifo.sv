@@ -10,8 +10,8 @@
 // The entry behind the head is fetched from a synchronous-read memory one cycle
 // ahead, so that a deep FIFO maps to block RAM and a pop costs no memory access.
 module kv_fifo #(
-    parameter int unsigned Width = 8,
-    parameter int unsigned Depth = 4,
+    parameter int unsigned Width = 8,  // bits of an entry
+    parameter int unsigned Depth = 4,  // entries
     localparam int unsigned AddrW = $clog2(Depth),
     localparam int unsigned CountW = $clog2(Depth + 1)
 ) (

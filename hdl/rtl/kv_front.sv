@@ -17,12 +17,12 @@
 // Nothing is taken while the command at hand may not be dispatched yet; a packet of which
 // the first beat has been taken is waited for (in_want_o) up to the end of its payload.
 module kv_front #(
-    parameter int unsigned Lanes = 8,
-    parameter int unsigned MaxDim = 256,
-    parameter int unsigned TileTokens = 128,
-    parameter int unsigned MaxTokens = 4096,
-    parameter logic [3:0] Features = 4'hF,
-    parameter int unsigned MarkBack = 4
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned MaxDim = 256,  // largest dims
+    parameter int unsigned TileTokens = 128,  // most rows in a tile
+    parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
+    parameter logic [3:0] Features = 4'hF,  // commands built in, bits kv_pkg::FEAT_*
+    parameter int unsigned MarkBack = 4  // the constant part of Cycles
 ) (
     input  logic                clk_i,
     input  logic                rst_i,

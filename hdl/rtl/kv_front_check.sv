@@ -6,10 +6,10 @@
 // (legal, and without a payload) follow from them through one level of choice.
 // So with header_i stable in t, the outputs hold in t + 1.
 module kv_front_check #(
-    parameter int unsigned MaxDim = 256,
-    parameter int unsigned TileTokens = 128,
-    parameter int unsigned MaxTokens = 4096,
-    parameter logic [3:0] Features = 4'hF
+    parameter int unsigned MaxDim = 256,  // largest dims
+    parameter int unsigned TileTokens = 128,  // most rows in a tile
+    parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
+    parameter logic [3:0] Features = 4'hF  // commands built in, bits kv_pkg::FEAT_*
 ) (
     input  logic         clk_i,
     input  logic         en_i,

@@ -7,7 +7,7 @@
 // that the next one is the last expected.
 // A length of a header that fails the checks is never used.
 module kv_front_count #(
-    parameter int unsigned Lanes = 8
+    parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
 ) (
     input  logic         clk_i,
     input  logic         en_i,

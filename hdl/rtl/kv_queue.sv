@@ -8,8 +8,8 @@
 // Latency: pushed at t, counted and (if it is the head) on data_o at t + 1.
 // Nothing happens in a cycle with en_i = 0. Depth is a power of two, at least 2.
 module kv_queue #(
-    parameter int unsigned Width = 8,
-    parameter int unsigned Depth = 4,
+    parameter int unsigned Width = 8,  // bits of an entry
+    parameter int unsigned Depth = 4,  // entries
     localparam int unsigned AddrW = $clog2(Depth),
     localparam int unsigned CountW = $clog2(Depth + 1)
 ) (

@@ -9,12 +9,12 @@
 // ev_* add to the counters at the end of the cycle: those of the core (token, groups,
 // saturated, nonfinite, error) only with en_i, the others in every clock cycle.
 module kv_regs #(
-    parameter int unsigned Lanes = 8,
-    parameter int unsigned MaxDim = 256,
-    parameter int unsigned TileTokens = 128,
-    parameter int unsigned MaxTokens = 4096,
-    parameter logic [3:0] Features = 4'hF,
-    parameter logic [31:0] BuildHash = 32'h0
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned MaxDim = 256,  // largest dims
+    parameter int unsigned TileTokens = 128,  // most rows in a tile
+    parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
+    parameter logic [3:0] Features = 4'hF,  // commands built in, bits kv_pkg::FEAT_*
+    parameter logic [31:0] BuildHash = 32'h0  // what BUILD_HASH reads
 ) (
     input  logic        clk_i,
     input  logic        rst_i,

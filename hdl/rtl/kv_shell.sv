@@ -14,7 +14,7 @@
 // packet under way on s_axis is dropped (discard_o) and the packet under way on
 // m_axis is ended with one abort beat (abort_o), so both streams stay legal.
 module kv_shell #(
-    parameter int unsigned Lanes = 8
+    parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
 ) (
     input  logic                clk_i,
     input  logic                rst_i,

@@ -7,7 +7,7 @@
 // clear_i empties it; a push or pop in the same cycle is lost with the rest.
 // Latency: pushed at t, on data_o at t + 1. Both registers hold unless written.
 module kv_skid #(
-    parameter int unsigned Width = 129
+    parameter int unsigned Width = 129  // bits of an entry
 ) (
     input  logic             clk_i,
     input  logic             rst_i,

@@ -8,12 +8,12 @@
 // room_i: the payload FIFO has 4 free places, for ECHO; pf_count_i: its count, for DEQUANTIZE.
 // A unit without its bit in Features is not built: never ready, never pushing.
 module kv_units #(
-    parameter int unsigned Lanes = 8,
-    parameter int unsigned MaxDim = 256,
-    parameter int unsigned TileTokens = 128,
-    parameter int unsigned MaxTokens = 4096,
-    parameter int unsigned PayloadDepth = 64,
-    parameter logic [3:0] Features = 4'hF,
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned MaxDim = 256,  // largest dims
+    parameter int unsigned TileTokens = 128,  // most rows in a tile
+    parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
+    parameter int unsigned PayloadDepth = 64,  // places of the payload FIFO
+    parameter logic [3:0] Features = 4'hF,  // commands built in, bits kv_pkg::FEAT_*
     localparam int unsigned CountW = $clog2(PayloadDepth + 1),
     localparam int unsigned EntryW = 16 * Lanes + 10
 ) (
