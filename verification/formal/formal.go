@@ -62,18 +62,27 @@ var (
 
 // Run works through the proofs and all their mutants with up to `workers` Yosys processes
 // (0: one for each processor) and hands each result to report, which is not called
-// concurrently. root is the repository's root; logs and copies of the Verilog go to
-// build/formal under it.
+// concurrently. root is the repository's root; logs and copies of the Verilog go to a new
+// folder in build/formal under it, in which only what went wrong stays.
 func Run(ctx context.Context, root string, proofs []Proof, workers int, report func(Result)) error {
 	if err := haveYosys(); err != nil {
 		return err
 	}
+	out := filepath.Join(root, "build", "formal")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	out, err := os.MkdirTemp(out, "run-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out) // stays if anything is in it
 	var jobs []job
 	for i := range proofs {
 		p := &proofs[i]
-		jobs = append(jobs, job{root: root, proof: p})
+		jobs = append(jobs, job{root: root, out: out, proof: p})
 		for k := range p.Mutants {
-			jobs = append(jobs, job{root: root, proof: p, mutant: &p.Mutants[k]})
+			jobs = append(jobs, job{root: root, out: out, proof: p, mutant: &p.Mutants[k]})
 		}
 	}
 	todo := make(chan job)
@@ -103,6 +112,7 @@ func Run(ctx context.Context, root string, proofs []Proof, workers int, report f
 // job is one call of Yosys.
 type job struct {
 	root   string
+	out    string // folder of the run
 	proof  *Proof
 	mutant *Mutant
 }
@@ -118,9 +128,9 @@ func (j job) run(ctx context.Context) Result {
 	if j.mutant != nil {
 		name += "-" + strings.ReplaceAll(j.mutant.Name, " ", "-")
 	}
-	dir := filepath.Join(j.root, "build", "formal", name)
+	dir := filepath.Join(j.out, name)
 	r.Log = filepath.Join(dir, "yosys.log")
-	if r.Err = fresh(dir); r.Err != nil {
+	if r.Err = os.Mkdir(dir, 0o755); r.Err != nil {
 		return r
 	}
 	if j.mutant != nil {
@@ -134,6 +144,9 @@ func (j job) run(ctx context.Context) Result {
 		r.Err = r.judge(text)
 	}
 	r.Time = time.Since(start)
+	if r.OK && r.Err == nil {
+		r.Err = os.RemoveAll(dir)
+	}
 	return r
 }
 
@@ -166,12 +179,4 @@ func (m *Mutant) copy(from, to string, files []string) error {
 		return fmt.Errorf("%w: the proof does not read %s", ErrMutant, m.File)
 	}
 	return nil
-}
-
-// fresh makes an empty folder.
-func fresh(dir string) error {
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	return os.MkdirAll(dir, 0o755)
 }
