@@ -1,6 +1,6 @@
 // Stream bench of kv_quant against a plain reading of docs/engine.md, 3, 4, 5.5 and 5.7.
 //
-// Random tiles (every scheme, axis, group, code width; data of every kind) go in back to back, with gaps
+// Random tiles (every scheme, layout, axis, group, code width; data of every kind) go in back to back, with gaps
 // and with soft resets, under random cycles with en_i = 0. A model of the back takes the entries out of a payload
 // FIFO and asks for the scales of channel groups. In every enabled cycle the push, the scale beats and all events
 // are compared. usage: bench TILES SEED
@@ -58,33 +58,39 @@ struct Beat {
   uint16_t lane[L];
 };
 
+enum { kAsym, kSym, kOffset };
+
 struct Tile {
-  int sym, axis, group, bits, rows, dims, g;
+  int scheme, layout, axis, group, bits, rows, dims, g;
   std::vector<uint16_t> x;
 };
 
 struct Item {  // what one beat read from the ring becomes
   std::vector<uint8_t> codes;
+  int bits = 0;  // of each of the codes
   uint16_t scale = 0, mn = 0;  // of a per-token group, with its first item
   bool first = false, row_end = false, last = false, bad = false;
 };
 
 void quantize(const Tile &t, const std::vector<size_t> &at, uint16_t *scale, uint16_t *mn, std::vector<uint8_t> *q) {
-  uint16_t lo = clean(t.x[at[0]]), hi = lo, top = 0;
+  uint16_t lo = clean(t.x[at[0]]), hi = lo, top = lo;
   for (size_t i : at) {
     uint16_t x = clean(t.x[i]);
     if (units(x) < units(lo)) lo = x;
     if (units(x) > units(hi)) hi = x;
-    if ((x & 0x7FFF) > top) top = x & 0x7FFF;
+    if ((x & 0x7FFF) > (top & 0x7FFF)) top = x;
   }
-  int limit = t.sym ? (1 << (t.bits - 1)) - 1 : (1 << t.bits) - 1;
+  int64_t most = t.scheme == kAsym ? (1 << t.bits) - 1 : (1 << (t.bits - 1)) - 1, mag = units(top & 0x7FFF);
   *mn = lo;
-  *scale = t.sym ? ratio16(units(top), limit) : ratio16(units(hi) - units(lo), limit);
+  *scale = t.scheme == kAsym ? ratio16(units(hi) - units(lo), most) : ratio16(mag, t.scheme == kSym ? most : 8);
+  if (t.scheme == kOffset && units(top) > 0 && *scale) *scale |= 0x8000;
   for (size_t i : at) {
-    int64_t d = units(clean(t.x[i])) - (t.sym ? 0 : units(lo));
-    int64_t code = *scale ? nearest(d < 0 ? -d : d, units(*scale)) : 0;
-    if (code > limit) code = limit;
-    (*q)[i] = (d < 0 ? -code : code) & ((1 << t.bits) - 1);
+    int64_t d = units(clean(t.x[i])) - (t.scheme == kAsym ? units(lo) : 0), s = units(*scale);
+    if (s < 0) d = -d, s = -s;
+    int64_t code = s ? nearest(d < 0 ? -d : d, s) : 0, least = t.scheme == kAsym ? 0 : -most;
+    if (d < 0) code = -code;
+    if (t.scheme == kOffset) code += 8, least = 0, most = 15;
+    (*q)[i] = (code > most ? most : code < least ? least : code) & ((1 << t.bits) - 1);
   }
 }
 
@@ -114,9 +120,11 @@ Work make(const Tile *like) {
   static const int widths[] = {2, 3, 4, 5, 6, 8};
   for (;;) {
     if (like) {
-      t.sym = like->sym, t.axis = like->axis, t.group = like->group, t.bits = like->bits, t.dims = like->dims;
+      t = *like;
     } else {
-      t.sym = below(2), t.axis = below(2), t.group = below(5), t.bits = widths[below(6)];
+      t.layout = below(4) == 0;
+      t.scheme = below(2 + t.layout), t.axis = below(2), t.group = below(5), t.bits = widths[below(6)];
+      if (t.layout) t.axis = 0, t.group = 1, t.bits = t.scheme == kSym ? 8 : 4;
       t.dims = below(2) ? 16 << below(6) : 16 * (1 + below(MAXDIM / 16));
       if (below(8) == 0) t.dims = MAXDIM;
     }
@@ -152,7 +160,7 @@ Work make(const Tile *like) {
     w.items[b0].mn = params[1][0];
     if (t.axis) {
       w.pre.emplace_back();
-      for (int half = 0; half < (t.sym ? 1 : 2); half++)
+      for (int half = 0; half < (t.scheme == kSym ? 1 : 2); half++)
         for (size_t v = 0; v < words; v++) {
           Beat beat;
           for (int i = 0; i < L; i++) beat.lane[i] = params[half][v * L + i];
@@ -163,9 +171,18 @@ Work make(const Tile *like) {
     for (size_t i = b0 * L; i < (b0 + w.group_beats) * L; i++) any |= bad(t.x[i]);
     for (size_t b = b0; b < b0 + w.group_beats; b++) w.items[b].bad = any;
   }
+  bool fold = t.layout && t.bits == 4;
   for (size_t b = 0; b < w.items.size(); b++) {
-    w.items[b].codes.assign(q.begin() + b * L, q.begin() + (b + 1) * L);
-    w.items[b].row_end = (b + 1) % words == 0;
+    Item &it = w.items[b];
+    it.bits = t.bits;
+    if (!fold) {
+      it.codes.assign(q.begin() + b * L, q.begin() + (b + 1) * L);
+    } else if (b % 2) {  // the second of a pair: bytes of q_i and q_(i+16)
+      it.bits = 8;
+      size_t low = b / w.group_beats * 32 + b % w.group_beats / 2 * L;
+      for (size_t i = low; i < low + L; i++) it.codes.push_back(q[i] | q[i + 16] << 4);
+    }
+    it.row_end = (b + 1) % words == 0;
   }
   w.items.back().last = true;
   return w;
@@ -189,10 +206,10 @@ struct Packer {
     if (it) {
       if (it->first && !w->t.axis) {
         put(it->scale, 16, it->bad ? kOfBad : 0);
-        if (!w->t.sym) put(it->mn, 16, it->bad ? kOfBad : 0);
+        if (w->t.scheme == kAsym) put(it->mn, 16, it->bad ? kOfBad : 0);
       }
       opening |= it->first && w->t.axis;
-      for (uint8_t c : it->codes) put(c, w->t.bits, it->bad ? kOfBad | kCodeOfBad : 0);
+      for (uint8_t c : it->codes) put(c, it->bits, it->bad ? kOfBad | kCodeOfBad : 0);
       ended |= it->last;
     }
     size_t n = bits.size() >= 16 * L ? 16 * L : ended ? bits.size() : 0;
@@ -237,8 +254,8 @@ void same(const char *what, long got, long want) {
   printf("seed %llu cycle %llu: %s is %ld, want %ld", (unsigned long long)seed0, (unsigned long long)cycle, what, got,
          want);
   if (current)
-    printf(" (sym %d axis %d group %d bits %d rows %d dims %d)", current->sym, current->axis, current->group,
-           current->bits, current->rows, current->dims);
+    printf(" (scheme %d layout %d axis %d group %d bits %d rows %d dims %d)", current->scheme, current->layout,
+           current->axis, current->group, current->bits, current->rows, current->dims);
   printf("\n");
   exit(1);
 }
@@ -357,8 +374,8 @@ int main(int argc, char **argv) {
       const Tile *before = store.size() > 1 ? &store[store.size() - 2].t : nullptr;
       Tile &t = store.back().t;
       current = &t;
-      bool alike = before && before->sym == t.sym && before->axis == t.axis && before->group == t.group &&
-                   before->bits == t.bits && before->dims == t.dims;
+      bool alike = before && before->scheme == t.scheme && before->layout == t.layout && before->axis == t.axis &&
+                   before->group == t.group && before->bits == t.bits && before->dims == t.dims;
       if (empty || (alike && back.descriptors.size() < 4)) {
         made++;
         fresh = false;
@@ -440,8 +457,8 @@ int main(int argc, char **argv) {
     edge();
     if (starting) {  // the fields are registers of the front, seen from the next cycle on
       const Tile &t = in->t;
-      dut->scheme_i = t.sym, dut->axis_i = t.axis, dut->group_i = t.group, dut->bits_i = t.bits;
-      dut->rows_i = t.rows, dut->dims_i = t.dims;
+      dut->scheme_i = t.scheme, dut->layout_i = t.layout, dut->axis_i = t.axis;
+      dut->group_i = t.group, dut->bits_i = t.bits, dut->rows_i = t.rows, dut->dims_i = t.dims;
     }
     while (store.size() > back.descriptors.size() + 2) store.pop_front();
     reset = below(4 * MAXDIM / L * TILE) == 0;
@@ -449,7 +466,8 @@ int main(int argc, char **argv) {
     idle = back.descriptors.empty() ? idle + 1 : 0;
     same("idle cycles beyond reason", idle > 100000, 0);
   }
-  printf("lanes %d: %d tiles, %llu cycles, %llu pushes, %llu scale beats, %llu non-finite, %llu resets, payload FIFO %llu of %d\n",
+  printf("lanes %d: %d tiles, %llu cycles, %llu pushes, %llu scale beats, %llu non-finite, %llu resets, "
+         "payload FIFO %llu of %d\n",
          L, made, (unsigned long long)cycle, (unsigned long long)pushes, (unsigned long long)pre_beats,
          (unsigned long long)nonfinite, (unsigned long long)resets, (unsigned long long)deepest, P);
   return pushes && pre_beats && nonfinite && resets > 1 ? 0 : 1;

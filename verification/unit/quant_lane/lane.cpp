@@ -5,6 +5,7 @@
 // still rounds to s. Cases, for every b:
 //   symmetric    every scale significand x every significand of x x every distance of their exponents;
 //                every subnormal scale x every x that its group can hold
+//   offset       the same, with scales of both signs
 //   asymmetric   every scale significand, at several exponents, x every half-integer quotient: at the
 //                tie exactly, and beside it by as little and as much as two fp16 numbers can differ;
 //                random triples, until the given number of cases
@@ -37,7 +38,10 @@ uint16_t down16(int64_t v) {
 }
 
 // Weight of the last place of a scale, in units.
-int64_t place(uint16_t s) { return s < 0x800 ? 1 : 1ll << ((s >> 10) - 1); }
+int64_t place(uint16_t s) {
+  int e = (s >> 10) & 31;
+  return e < 2 ? 1 : 1ll << (e - 1);
+}
 
 Vquant_lane_bench *dut;
 struct Case {
@@ -45,7 +49,7 @@ struct Case {
 };
 Case pipe[kStages];
 uint64_t fed = 0, checked = 0, ties = 0, clamped = 0, seen[256];
-bool sym = false;
+bool sym = false, offset = false;
 int limit = 0;
 
 uint64_t state;
@@ -65,13 +69,17 @@ void edge() {
 
 uint8_t want(const Case &c) {
   int64_t d = units(c.x) - (sym ? 0 : units(c.mn)), s = units(c.s);
-  if (s == 0) return 0;
+  if (s == 0) return offset ? 8 : 0;
+  bool neg = (d < 0) != (s < 0);
+  if (s < 0) s = -s;
   int64_t mag = d < 0 ? -d : d, q = mag / s, twice = 2 * (mag % s);
   ties += twice == s;
   if (twice > s || (twice == s && (q & 1))) q++;
-  clamped += q > limit;
-  if (q > limit) q = limit;
-  return d < 0 ? -q : q;
+  if (neg) q = -q;
+  if (offset) q += 8;
+  int most = offset ? 15 : limit, least = offset ? 0 : -limit;
+  clamped += q > most || q < least;
+  return q > most ? most : q < least ? least : q;
 }
 
 // Feeds a case, and checks the one that comes out.
@@ -80,8 +88,8 @@ void push(Case c) {
     const Case &old = pipe[fed % kStages];
     uint8_t code = want(old);
     if (dut->code_o != code) {
-      printf("x=%04x mn=%04x s=%04x sym=%d limit=%d: got %d, want %d\n", old.x, old.mn, old.s, sym, limit,
-             int8_t(dut->code_o), int8_t(code));
+      printf("x=%04x mn=%04x s=%04x sym=%d offset=%d limit=%d: got %d, want %d\n", old.x, old.mn, old.s, sym,
+             offset, limit, int8_t(dut->code_o), int8_t(code));
       exit(1);
     }
     checked++;
@@ -111,18 +119,22 @@ bool feed(uint16_t x, uint16_t mn, uint16_t s) {
   if (mn == 0x8000) mn = 0;
   int64_t d = units(x) - (sym ? 0 : units(mn));
   if (d < 0 && !sym) return false;
-  if (2 * (d < 0 ? -d : d) > limit * (2 * units(s) + place(s))) return false;
-  push({x, sym ? uint16_t(0) : mn, s});
+  int64_t half = 2 * units(s & 0x7FFF) + place(s);  // twice what rounds to s
+  if (2 * (d < 0 ? -d : d) > limit * half) return false;
+  // A scale of 0 has no sign; the minimum of a symmetric group is to be ignored.
+  push({x, sym ? uint16_t(rnd() & 0xBBFF) : mn, offset && (s & 0x7FFF) ? uint16_t(s | (rnd() & 0x8000)) : s});
   return true;
 }
 
 // Settings stay as they are while elements are under way.
-void settings(bool symmetric, int bits) {
+void settings(bool symmetric, int bits, bool off = false) {
   for (int i = 0; i < kStages; i++) push({0, 0, 0});
   fed = 0;
   sym = symmetric;
-  limit = symmetric ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
+  offset = off;
+  limit = off ? 8 : symmetric ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
   dut->sym_i = sym;
+  dut->offset_i = off;
   dut->limit_i = limit;
 }
 
@@ -146,8 +158,8 @@ void around(int64_t d, uint16_t s) {
   }
 }
 
-void symmetric(int bits) {
-  settings(true, bits);
+void symmetric(int bits, bool off) {
+  settings(true, bits, off);
   for (int m = 0; m < 1024; m++) {
     uint16_t s = 0x2000 | m;
     for (int e = -2; e <= bits; e++)
@@ -193,12 +205,21 @@ int main(int argc, char **argv) {
   dut = new Vquant_lane_bench;
   dut->clk_i = 0;
   dut->eval();
-  for (int bits : kWidths) symmetric(bits);
+  for (int bits : kWidths) symmetric(bits, false);
   printf("symmetric: %llu cases, %llu ties, %llu clamped\n", (unsigned long long)checked,
          (unsigned long long)ties, (unsigned long long)clamped);
   for (int code = -127; code <= 127; code++)
     if (!seen[code & 255]) return printf("code %d never came\n", code), 1;
   uint64_t before = checked;
+  ties = clamped = 0;
+  for (uint64_t &n : seen) n = 0;
+  symmetric(4, true);
+  printf("offset: %llu cases, %llu ties, %llu clamped\n", (unsigned long long)(checked - before),
+         (unsigned long long)ties, (unsigned long long)clamped);
+  for (int code = 0; code < 16; code++)
+    if (!seen[code]) return printf("code %d never came\n", code), 1;
+  if (!ties || !clamped) return 1;
+  before = checked;
   ties = clamped = 0;
   for (int bits : kWidths) asymmetric(bits);
   printf("asymmetric: %llu cases, %llu ties, %llu clamped\n", (unsigned long long)(checked - before),
@@ -206,7 +227,10 @@ int main(int argc, char **argv) {
   if (!ties || !clamped) return 1;
   before = checked;
   for (int i = 0; checked - before < cases; i++) {
-    if (i % 100000 == 0) settings(rnd() & 1, kWidths[rnd() % 6]);
+    if (i % 100000 == 0) {
+      bool off = rnd() % 4 == 0;
+      settings(off || rnd() % 2, off ? 4 : kWidths[rnd() % 6], off);
+    }
     uint16_t s = rnd() % 0x7C00, hi, lo;
     hi = (rnd() & 0x8000) | down16(rnd() % (limit * (units(s) + 1)));
     lo = rnd() & 1 ? rnd() % 0xFC00 : hi - (rnd() & 4095);

@@ -1,15 +1,16 @@
 // kv_quant_lane with kv_quant_recip before it: the code of one element for a scale, by ports alone.
 //
-// x_i, min_i, scale_i   cleaned fp16, given together; scale_i is not negative
-// sym_i, limit_i        as kv_quant_lane; to be kept while elements are under way
-// code_o                10 cycles later
+// x_i, min_i, scale_i       cleaned fp16, given together; scale_i is negative only with offset_i
+// sym_i, offset_i, limit_i  as kv_quant_lane; to be kept while elements are under way
+// code_o                    10 cycles later
 module quant_lane_bench (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [15:0] x_i,
     input  logic [15:0] min_i,
-    input  logic [14:0] scale_i,
+    input  logic [15:0] scale_i,
     input  logic        sym_i,
+    input  logic        offset_i,
     input  logic [ 7:0] limit_i,
     output logic [ 7:0] code_o
 );
@@ -22,7 +23,7 @@ module quant_lane_bench (
   kv_quant_recip u_recip (
       .clk_i  (clk_i),
       .en_i   (en_i),
-      .scale_i(scale_i),
+      .scale_i(scale_i[14:0]),
       .shift_o(shift),
       .sig_o  (sig),
       .recip_o(recip)
@@ -38,16 +39,18 @@ module quant_lane_bench (
   end
 
   kv_quant_lane u_lane (
-      .clk_i  (clk_i),
-      .en_i   (en_i),
-      .x_i    (x_i),
-      .min_i  (min_i),
-      .sym_i  (sym_i),
-      .limit_i(limit_i),
-      .shift_i(shift2_q),
-      .sig_i  (divisor_q[4][9:0]),
-      .recip_i(divisor_q[4][27:10]),
-      .code_o (code_o)
+      .clk_i   (clk_i),
+      .en_i    (en_i),
+      .x_i     (x_i),
+      .min_i   (min_i),
+      .sym_i   (sym_i),
+      .flip_i  (scale_i[15]),
+      .offset_i(offset_i),
+      .limit_i (limit_i),
+      .shift_i (shift2_q),
+      .sig_i   (divisor_q[4][9:0]),
+      .recip_i (divisor_q[4][27:10]),
+      .code_o  (code_o)
   );
 
 endmodule

@@ -3,6 +3,7 @@
 // The reference divides max - min, a 64-bit integer in units of 2^-24, by 2^c - 1 with its
 // remainder and rounds once. Cases, for every divisor:
 //   symmetric    every magnitude
+//   offset       every element of largest magnitude
 //   asymmetric   every scale there is: at the middle between it and the next and at the scale itself, exactly and
 //                beside it by as little and as much as two fp16 numbers can differ; maximum and minimum at the
 //                ends of their range; random pairs, until the given number of cases
@@ -40,7 +41,7 @@ struct Case {
 };
 Case pipe[kStages];
 uint64_t fed = 0, checked = 0, ties = 0;
-bool sym = false;
+bool sym = false, offset = false;
 int64_t divisor = 1;
 
 uint64_t state;
@@ -61,12 +62,14 @@ void edge() {
 // The scale is searched, not built: the fp16 s with s <= D / divisor < next(s), then the nearer one.
 uint16_t want(const Case &c) {
   int64_t d = units(c.hi) - (sym ? 0 : units(c.lo));
+  uint16_t sign = offset && d > 0 ? 0x8000 : 0;
+  if (d < 0) d = -d;
   uint16_t s = down16(d / divisor);
-  if (s == 0x7BFF) return s;
+  if (s == 0x7BFF) return sign | s;
   int64_t twice = 2 * d, middle = divisor * (units(s) + units(s + 1));
   ties += twice == middle;
   if (twice > middle || (twice == middle && (s & 1))) s++;
-  return s;
+  return s ? sign | s : 0;
 }
 
 void push(Case c) {
@@ -74,8 +77,8 @@ void push(Case c) {
     const Case &old = pipe[fed % kStages];
     uint16_t s = want(old);
     if (dut->scale_o != s) {
-      printf("hi=%04x lo=%04x sym=%d divisor=%d: got %04x, want %04x\n", old.hi, old.lo, sym, int(divisor),
-             dut->scale_o, s);
+      printf("hi=%04x lo=%04x sym=%d offset=%d divisor=%d: got %04x, want %04x\n", old.hi, old.lo, sym, offset,
+             int(divisor), dut->scale_o, s);
       exit(1);
     }
     checked++;
@@ -105,13 +108,15 @@ void feed(uint16_t hi, uint16_t lo) {
 }
 
 // Settings stay as they are while pairs are under way.
-void settings(bool symmetric, int bits) {
+void settings(bool symmetric, int bits, bool off = false) {
   for (int i = 0; i < kStages; i++) push({0, 0});
   fed = 0;
   sym = symmetric;
   int width = symmetric ? bits - 1 : bits;
-  divisor = (1 << width) - 1;
+  offset = off;
+  divisor = off ? 8 : (1 << width) - 1;
   dut->sym_i = sym;
+  dut->offset_i = off;
   dut->width_i = width;
 }
 
@@ -168,6 +173,12 @@ int main(int argc, char **argv) {
   }
   printf("symmetric: %llu cases, %llu ties\n", (unsigned long long)checked, (unsigned long long)ties);
   uint64_t before = checked;
+  ties = 0;
+  settings(true, 4, true);
+  for (int m = 0; m < 0xFC00; m++) feed(m, rnd() & 0xBBFF);
+  printf("offset: %llu cases, %llu ties\n", (unsigned long long)(checked - before), (unsigned long long)ties);
+  if (!ties) return 1;
+  before = checked;
   ties = 0;
   for (int bits : kWidths) asymmetric(bits);
   printf("asymmetric: %llu cases, %llu ties\n", (unsigned long long)(checked - before), (unsigned long long)ties);
