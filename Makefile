@@ -59,7 +59,7 @@ bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the pac
 	$(GO) test -run '^$$' -bench . ./...
 
 synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
-	@python3 scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
+	@python3 -B scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
 
 clean: ## removes build/
 	rm -rf build

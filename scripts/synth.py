@@ -5,7 +5,7 @@
 
 A board has one or more builds, the wanted one first. Each is synthesised behind
 hdl/syn/kv_syn_top.sv; the first that fits is placed and routed once per seed. The others
-are recorded as what they need. Results are hdl/syn/results/BOARD.json, from which the page
+are recorded as what they need. SEEDS=0 ends after synthesis: areas, no speed. Results are hdl/syn/results/BOARD.json, from which the page
 is written; logs and netlists are under build/synth.
 
 Ends with 0 when there are figures, whether or not they reach the targets, and with 1 when
@@ -71,6 +71,8 @@ BOARDS = {
             build(2, 32, 16, 256, "ECHO", "QUANTIZE", "SELECT"),
             build(2, 32, 16, 256, "ECHO", "SELECT"),
             build(2, 32, 16, 256, "SELECT"),
+            build(2, 32, 16, 256, "DEQUANTIZE"),
+            build(2, 32, 16, 256, "ECHO"),
         ],
     },
 }
@@ -153,12 +155,15 @@ def measure(name, seeds, jobs, prefer_pinned):
         if over:
             print(f"synth: {params} does not fit: {over} of {board['has']}", file=sys.stderr)
             continue
+        if not seeds:
+            return result
         with ThreadPoolExecutor(jobs) as pool:
             runs = [pool.submit(place, pnr, board, netlist, s, out) for s in range(1, seeds + 1)]
         try:
             entry["seeds"] = [r.result() for r in runs]
         except ToolError as e:
             entry["error"] = str(e).split(" (see ")[0]
+            need["sites"] = synth_netlist.packed(out / "seed1.log") or need["sites"]
             print(f"synth: {e}", file=sys.stderr)
             continue
         speeds = [s["mhz"] for s in entry["seeds"]]
@@ -170,12 +175,12 @@ def measure(name, seeds, jobs, prefer_pinned):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("board", choices=sorted(BOARDS), help="what to synthesise for")
-    parser.add_argument("--seeds", type=int, default=3, help="how often to place and route (3)")
+    parser.add_argument("--seeds", type=int, default=3, help="how often to place and route (3); 0 synthesises only")
     parser.add_argument("--jobs", type=int, default=2, help="how many of them at once (2)")
     parser.add_argument("--pinned", action="store_true", help="the packages of hdl/syn/requirements.txt, whatever is installed")
     args = parser.parse_args()
-    if args.seeds < 1 or args.jobs < 1:
-        parser.error("--seeds and --jobs have to be at least 1")
+    if args.seeds < 0 or args.jobs < 1:
+        parser.error("--seeds has to be at least 0 and --jobs at least 1")
     os.chdir(ROOT)
     results = ROOT / "hdl/syn/results"
     try:

@@ -83,6 +83,13 @@ def register(name):
     return APPENDED.sub("", re.sub(r"(_DFFLC|_LC|\[\d+\])$", "", name))
 
 
+def packed(log):
+    """Sites after packing, from the log of a nextpnr that could not place them; 0 if it came not so far."""
+    with open(log) as f:
+        found = re.search(r"(?:TRELLIS_COMB|ICESTORM_LC): *(\d+)/", f.read())
+    return int(found[1]) if found else 0
+
+
 def timing(report):
     """Fmax in MHz, used sites and the critical path, from nextpnr's JSON report."""
     with open(report) as f:

@@ -53,17 +53,18 @@ def placed(result):
 def figures(result):
     """What targets are compared with: the engine without its harness."""
     build = placed(result)
+    engine = build["area"]["u_engine"]
+    cells = {k: engine[k] for k in ("lut", "ff", "dsp", "bram")}
+    if not build["seeds"]:
+        name = "logic cells" if "ice40" in result["synth"] else "LUT4 sites"
+        return dict(cells, mhz=None, best=None, sites=build["needs"]["sites"], site_name=name)
     used = build["seeds"][0]["used"]
     harness = build["area"].get("harness", {})
     site = next(s for s in SITES if s in used)
     # In a logic cell of the iCE40 the harness's flip-flops are what takes the place.
     spent = max(harness.get("lut", 0), harness.get("ff", 0) if site == "ICESTORM_LC" else 0)
-    engine = build["area"]["u_engine"]
-    return {
-        "mhz": build["mhz"]["median"], "best": build["mhz"]["best"], "sites": used[site] - spent,
-        "lut": engine["lut"], "ff": engine["ff"], "dsp": engine["dsp"], "bram": engine["bram"],
-        "site_name": SITES[site],
-    }
+    return dict(cells, mhz=build["mhz"]["median"], best=build["mhz"]["best"],
+                sites=used[site] - spent, site_name=SITES[site])
 
 
 def misses(result):
@@ -73,6 +74,9 @@ def misses(result):
     said = []
     for what, target in result["targets"].items():
         name = {"mhz": "Fmax", "sites": f["site_name"]}.get(what, cols.get(what))
+        if f[what] is None:
+            said.append(f"{name} is not known: synthesised only")
+            continue
         bad = f[what] < target if what == "mhz" else f[what] > target
         if bad:
             unit = " MHz" if what == "mhz" else ""
@@ -81,6 +85,10 @@ def misses(result):
     if wanted is not placed(result):
         said.insert(0, f"the wanted build ({describe(wanted['params'])}) does not fit")
     return said
+
+
+def mhz(value):
+    return "-" if value is None else f"{value:.1f}"
 
 
 def table(head, rows, right=()):
@@ -92,14 +100,15 @@ def summary(result):
     f = figures(result)
     lines = [f"{result['board']}: {describe(placed(result)['params'])}",
              f"  {f['sites']} {f['site_name']}, {f['lut']} LUT4, {f['ff']} FF, {f['dsp']} DSP, {f['bram']} BRAM, "
-             f"{f['mhz']} MHz (best {f['best']})"]
+             f"{mhz(f['mhz'])} MHz (best {mhz(f['best'])})"]
     return "\n".join(lines + [f"  MISSED: {m}" for m in misses(result)])
 
 
 def unfit(build, result):
     """Why a build is not the one that was placed."""
     has = result["has"]
-    names_of = {"sites": "LUT4 sites", "dsp": names(result)["dsp"], "bram": names(result)["bram"]}
+    sites = "logic cells" if "ice40" in result["synth"] else "LUT4 sites"
+    names_of = {"sites": sites, "dsp": names(result)["dsp"], "bram": names(result)["bram"]}
     over = [f"{build['needs'][k]} {names_of[k]} (the device has {has[k]})" for k in has if build["needs"][k] > has[k]]
     return ", ".join(over) or "nextpnr: " + build.get("error", "failed")
 
@@ -124,7 +133,7 @@ def section(result):
     f = figures(result)
     out = [f"## {result['board']}", "",
            f"{result['device']}. {describe(build['params'])}. RTL `{result['rtl']}`. "
-           + ", ".join(f"{k} {v}" for k, v in result["tools"].items()) + ".", "",
+           + ", ".join(f"{k} {v.removeprefix('Yosys ')}" for k, v in result["tools"].items()) + ".", "",
            "```", f"make synth BOARD={result['board']} SEEDS={len(build['seeds'])}",
            f"# {result['synth']}; {next(t for t in result['tools'] if t != 'yosys')} {' '.join(result['args'])} --freq {result['freq']}",
            "```", ""]
@@ -132,6 +141,8 @@ def section(result):
     out += [f"- **Missed:** {m}." for m in missed] or (["Every target is met."] if result["targets"] else [])
     for b in result["builds"][:-1]:
         out.append(f"- Not placed: {describe(b['params'])}, which needs {unfit(b, result)}.")
+    if not build["seeds"]:
+        return "\n".join(out + ["", "Synthesised, not placed and routed.", "", area_table(result), ""])
     out += ["", "| seed | MHz | from | to | LUT levels | logic ns | routing ns |", "|---:|---:|---|---|---:|---:|---:|"]
     for s in build["seeds"]:
         p = s["path"]
@@ -151,7 +162,7 @@ def overview(results):
     for r in results:
         f = figures(r)
         rows.append([f"[{r['board']}](#{r['board']})", describe(placed(r)["params"]), f"{f['sites']} {f['site_name']}",
-                     f["lut"], f["ff"], f["dsp"], f["bram"], f"{f['mhz']:.1f}", f"{f['best']:.1f}",
+                     f["lut"], f["ff"], f["dsp"], f["bram"], mhz(f["mhz"]), mhz(f["best"]),
                      "; ".join(misses(r)) or "none"])
     return table(["board", "build", "sites", "LUT4 cells", "FF", "DSP", "block RAM", "MHz, median", "MHz, best", "targets missed"],
                  rows, right=range(3, 9))

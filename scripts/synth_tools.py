@@ -59,7 +59,7 @@ def version(command):
     text = lines[-1]
     if "(Version " in text:
         text = text.split("(Version ")[1].rstrip(")")
-    return text.split(" (")[0].strip() + (", WebAssembly" if "yowasp" in command[-1] else "")
+    return text.split(" (")[0].strip().removeprefix("nextpnr-") + (", WebAssembly" if "yowasp" in command[-1] else "")
 
 
 def run(command, log, what):
