@@ -16,14 +16,12 @@ import (
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/bench"
+	"github.com/kvaccel/kvaccel/verification/rtltest"
 )
 
-// Environment variables, as of the conformance runs: one leaves the Verilated
-// engine out, the other lists more builds of it beside the default one.
-const (
-	leaveOutRTL = "KVACCEL_NO_RTL"
-	moreRTL     = "KVACCEL_RTL"
-)
+// moreRTL is the environment variable of the conformance runs that lists more
+// builds of the Verilated engine.
+const moreRTL = "KVACCEL_RTL"
 
 // known lists the promises that are broken, each with its reason in
 // docs/performance.md. One that is kept after all does not belong here.
@@ -42,7 +40,7 @@ func measure(t *testing.T, uri string, open driver.Opener, opt bench.Options) *b
 	dev, err := open(context.Background(), u)
 	switch {
 	case errors.Is(err, driver.ErrNotFound) && u.Scheme == "rtl":
-		t.Fatalf("%v (%s=1 leaves these tests out)", err, leaveOutRTL)
+		t.Fatalf("%v (%s=1 leaves these tests out)", err, rtltest.LeaveOut)
 	case err != nil:
 		t.Fatalf("%s: %v", uri, err)
 	}
@@ -78,8 +76,7 @@ func TestPromises(t *testing.T) {
 
 // Emulator and RTL give the same figures, point by point.
 func TestSameOnRTL(t *testing.T) {
-	if os.Getenv(leaveOutRTL) == "1" {
-		t.Logf("%s=1: rtl: is left out", leaveOutRTL)
+	if !rtltest.Wanted(t) {
 		return
 	}
 	for _, uri := range append([]string{"rtl:"}, strings.Fields(os.Getenv(moreRTL))...) {

@@ -16,15 +16,13 @@ import (
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/verification/oracle"
+	"github.com/kvaccel/kvaccel/verification/rtltest"
 )
 
-// Environment variables: one leaves the Verilated engine out, the other lists
-// more builds of it to test beside the default one, as in
+// moreRTL is the environment variable that lists more builds of the Verilated
+// engine to test beside the default one, as in
 // KVACCEL_RTL="rtl:?lanes=2 rtl:?lanes=16&max-dim=512".
-const (
-	leaveOutRTL = "KVACCEL_NO_RTL"
-	moreRTL     = "KVACCEL_RTL"
-)
+const moreRTL = "KVACCEL_RTL"
 
 // run runs the suite on the engine of a URI. An engine that cannot be opened is
 // one failure, and not one of each subtest.
@@ -39,7 +37,7 @@ func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) 
 	dev, err := open(ctx, u)
 	switch {
 	case errors.Is(err, driver.ErrNotFound) && u.Scheme == "rtl":
-		t.Fatalf("%v (%s=1 leaves these tests out)", err, leaveOutRTL)
+		t.Fatalf("%v (%s=1 leaves these tests out)", err, rtltest.LeaveOut)
 	case err != nil:
 		t.Fatalf("%s: %v", uri, err)
 	}
@@ -85,8 +83,7 @@ func TestEmulator(t *testing.T) {
 }
 
 func TestRTL(t *testing.T) {
-	if os.Getenv(leaveOutRTL) == "1" {
-		t.Logf("%s=1: conformance of rtl: is left out", leaveOutRTL)
+	if !rtltest.Wanted(t) {
 		return
 	}
 	for i, uri := range append([]string{"rtl:"}, strings.Fields(os.Getenv(moreRTL))...) {

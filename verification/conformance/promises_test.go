@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
@@ -14,6 +13,7 @@ import (
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/emulator"
+	"github.com/kvaccel/kvaccel/verification/rtltest"
 )
 
 // The promises of docs/engine.md that a user plans with, in beats per cycle and
@@ -200,8 +200,7 @@ func (b *bench) selection(n int) {
 
 func TestPromises(t *testing.T) {
 	engines := map[string]driver.Opener{"emu": emulator.Open, "rtl": rtl.Open}
-	if os.Getenv(leaveOutRTL) == "1" {
-		t.Logf("%s=1: promises of rtl: are left out", leaveOutRTL)
+	if !rtltest.Wanted(t) {
 		delete(engines, "rtl")
 	}
 	for scheme, open := range engines {

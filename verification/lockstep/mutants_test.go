@@ -2,12 +2,12 @@ package lockstep
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/verification/rtltest"
 )
 
 // mutant is the RTL with one mistake.
@@ -28,9 +28,7 @@ var mutants = []mutant{
 // The lockstep finds each of these within a few seconds' worth of cycles, and finds
 // nothing in the RTL that they were made from.
 func TestMutants(t *testing.T) {
-	if _, err := exec.LookPath("verilator"); err != nil {
-		t.Skip("Verilator is not installed: there is no RTL to break")
-	}
+	rtltest.Verilator(t)
 	root, err := moduleRoot()
 	if err != nil {
 		t.Fatal(err)

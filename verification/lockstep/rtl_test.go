@@ -3,11 +3,12 @@ package lockstep
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kvaccel/kvaccel/verification/rtltest"
 )
 
 // cyclesEach is how many cycles of each engine the ordinary test compares.
@@ -27,9 +28,7 @@ func buildDir(t *testing.T) string {
 // date; with none it builds a small one. `make test` builds all of them first.
 func built(t *testing.T, dir string) []Set {
 	t.Helper()
-	if _, err := exec.LookPath("verilator"); err != nil {
-		t.Skip("Verilator is not installed: the emulator is held against itself only")
-	}
+	rtltest.Verilator(t)
 	var sets []Set
 	for _, s := range Sets() {
 		if _, err := os.Stat(filepath.Join(dir, s.Name(), "kv_rtl")); err == nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/verification/lockstep"
 	"github.com/kvaccel/kvaccel/verification/oracle"
+	"github.com/kvaccel/kvaccel/verification/rtltest"
 )
 
 // sets are the engines used here: small, so that limits are near.
@@ -28,9 +28,7 @@ var sets = []lockstep.Set{lockstep.Sets()[1], lockstep.Sets()[2]}
 // build makes the sets' programs and points rtl: at them.
 func build(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("verilator"); err != nil {
-		t.Skip("Verilator is not installed: there is no RTL to run")
-	}
+	rtltest.Verilator(t)
 	dir, err := filepath.Abs("../../../build")
 	if err != nil {
 		t.Fatal(err)
