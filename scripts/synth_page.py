@@ -29,6 +29,8 @@ How the figures come about:
   (DPR16X4). On the iCE40 a logic cell is a LUT, a flip-flop or both.
 - Areas by module: the netlist is flat, and each cell counts for the instance whose wire it is named after. Each row has its children in it;
   copies in a generate loop are one row; instances below {smallest:.0%} of the LUTs are only in their parent. Logic merged across a boundary counts on one side.
+- A build that does not fit is given as what it needs: where nextpnr came to pack it, as packed, harness included; otherwise the cells of
+  Yosys, on the iCE40 LUTs alone and so a lower bound.
 - "RTL" is the start of the SHA-256 of the sources, the same as in the register BUILD_HASH of a Verilated build.
 - A seed is one start of the placer. nextpnr is asked for more than the target, and the result may fail that without being refused.
 """
@@ -109,7 +111,8 @@ def unfit(build, result):
     has = result["has"]
     sites = "logic cells" if "ice40" in result["synth"] else "LUT4 sites"
     names_of = {"sites": sites, "dsp": names(result)["dsp"], "bram": names(result)["bram"]}
-    over = [f"{build['needs'][k]} {names_of[k]} (the device has {has[k]})" for k in has if build["needs"][k] > has[k]]
+    least = "" if "error" in build else "at least "
+    over = [f"{least if k == 'sites' else ''}{build['needs'][k]} {names_of[k]} (the device has {has[k]})" for k in has if build["needs"][k] > has[k]]
     return ", ".join(over) or "nextpnr: " + build.get("error", "failed")
 
 
@@ -130,7 +133,7 @@ def area_table(result):
 
 def section(result):
     build = placed(result)
-    f = figures(result)
+    wanted = result["builds"][0]
     out = [f"## {result['board']}", "",
            f"{result['device']}. {describe(build['params'])}. RTL `{result['rtl']}`. "
            + ", ".join(f"{k} {v.removeprefix('Yosys ')}" for k, v in result["tools"].items()) + ".", "",
@@ -138,7 +141,7 @@ def section(result):
            f"# {result['synth']}; {next(t for t in result['tools'] if t != 'yosys')} {' '.join(result['args'])} --freq {result['freq']}",
            "```", ""]
     missed = misses(result)
-    out += [f"- **Missed:** {m}." for m in missed] or (["Every target is met."] if result["targets"] else [])
+    out += [f"- {'**Missed:** ' if 'not known' not in m else ''}{m}." for m in missed] or (["Every target is met."] if result["targets"] else [])
     for b in result["builds"][:-1]:
         out.append(f"- Not placed: {describe(b['params'])}, which needs {unfit(b, result)}.")
     if not build["seeds"]:
@@ -151,19 +154,21 @@ def section(result):
     used = build["seeds"][0]["used"]
     out += ["", f"Critical path of each seed, below `u_engine`. Used, harness included: "
             + ", ".join(f"{v} {k}" for k, v in sorted(used.items())) + ".", "", area_table(result), ""]
-    for b in result["builds"][:-1]:
-        side = dict(result, builds=[b])
-        out += [f"Area of the build that does not fit, {describe(b['params'])}:", "", area_table(side), ""]
+    if wanted is not build:
+        out += [f"Area of the wanted build, {describe(wanted['params'])}, synthesised only:", "",
+                area_table(dict(result, builds=[wanted])), ""]
     return "\n".join(out)
 
 
-def overview(results):
+def overview(results, boards):
     rows = []
     for r in results:
         f = figures(r)
         rows.append([f"[{r['board']}](#{r['board']})", describe(placed(r)["params"]), f"{f['sites']} {f['site_name']}",
                      f["lut"], f["ff"], f["dsp"], f["bram"], mhz(f["mhz"]), mhz(f["best"]),
                      "; ".join(misses(r)) or "none"])
+    known = {r["board"] for r in results}
+    rows += [[b] + ["no figures yet"] + ["-"] * 7 + ["not known"] for b in boards if b not in known]
     return table(["board", "build", "sites", "LUT4 cells", "FF", "DSP", "block RAM", "MHz, median", "MHz, best", "targets missed"],
                  rows, right=range(3, 9))
 
@@ -176,6 +181,6 @@ def write(root, boards):
         if path.exists():
             results.append(json.loads(path.read_text()))
     page = root / "docs/reference/synth.md"
-    text = HEAD.format(summary=overview(results), smallest=SMALLEST) + "\n" + "\n".join(section(r) for r in results)
+    text = HEAD.format(summary=overview(results, boards), smallest=SMALLEST) + "\n" + "\n".join(section(r) for r in results)
     page.write_text(text.rstrip() + "\n")
     return page
