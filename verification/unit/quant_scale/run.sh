@@ -6,7 +6,7 @@ root=$(cd "$here/../../.." && pwd)
 out=$root/build/unit/quant_scale
 mkdir -p "$out"
 verilator --cc --exe --build -O3 -Wall --x-assign unique --x-initial unique --assert \
-  -CFLAGS "-O3" --Mdir "$out" --top-module kv_quant_scale -o bench \
+  -y "$root/hdl/rtl" -CFLAGS "-O3" --Mdir "$out" --top-module kv_quant_scale -o bench \
   "$root/hdl/rtl/kv_quant_scale.sv" "$here/scale.cpp" >"$out/build.log" 2>&1 ||
   { cat "$out/build.log"; exit 1; }
 exec "$out/bench" "$@"
