@@ -20,7 +20,7 @@ JOBS  ?= 2
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench synth clean
+.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench synth clean unit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: rtl-sets ## builds the engines and runs all tests, the short lockstep amon
 
 formal: ## proofs of the RTL with Yosys, and their mutants
 	@$(GO) run ./verification/formal/cmd/formal
+
+unit: ## benches of single RTL units against exact arithmetic, some minutes
+	@for bench in verification/unit/*/run.sh; do echo "$$bench"; $$bench || exit 1; done
 
 lockstep: ## emulator against RTL at every clock edge (CYCLES=10000000 SEED=1)
 	$(GO) run ./verification/lockstep/cmd/lockstep -cycles $(CYCLES) -seed $(SEED)
