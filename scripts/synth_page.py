@@ -146,13 +146,13 @@ def section(result):
         out.append(f"- Not placed: {describe(b['params'])}, which needs {unfit(b, result)}.")
     if not build["seeds"]:
         return "\n".join(out + ["", "Synthesised, not placed and routed.", "", area_table(result), ""])
-    out += ["", "| seed | MHz | from | to | LUT levels | logic ns | routing ns |", "|---:|---:|---|---|---:|---:|---:|"]
+    out += ["", "| seed | MHz | from | to | logic steps | logic ns | routing ns |", "|---:|---:|---|---|---:|---:|---:|"]
     for s in build["seeds"]:
         p = s["path"]
         short = [n.replace("u_engine.", "", 1) for n in (p["from"], p["to"])]
         out.append(f"| {s['seed']} | {s['mhz']:.2f} | `{short[0]}` | `{short[1]}` | {p['levels']} | {p['logic_ns']:.2f} | {p['routing_ns']:.2f} |")
     used = build["seeds"][0]["used"]
-    out += ["", f"Critical path of each seed, below `u_engine`. Used, harness included: "
+    out += ["", f"Critical path of each seed, below `u_engine`; a logic step is a LUT, a multiplexer or a carry. Used, harness included: "
             + ", ".join(f"{v} {k}" for k, v in sorted(used.items())) + ".", "", area_table(result), ""]
     if wanted is not build:
         out += [f"Area of the wanted build, {describe(wanted['params'])}, synthesised only:", "",
