@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"driver/packet":      {"driver/regmap"},
 	"driver":             {"driver/regmap"},
 	"driver/rtl":         {"driver", "driver/regmap", "driver/packet", "internal"},
+	"driver/usbip":       {},
 	"driver/drivertest":  {"driver", "driver/regmap", "driver/packet", "internal"},
 	"emulator":           {"driver", "driver/regmap", "driver/packet", "internal"},
 	"host":               {"driver", "driver/regmap", "driver/packet", "internal"},
