@@ -24,11 +24,19 @@ var allowed = map[string][]string{
 	"driver":             {"driver/regmap"},
 	"driver/rtl":         {"driver", "driver/regmap", "driver/packet", "internal"},
 	"driver/usbip":       {},
+	"driver/wire":        {"driver/regmap"},
+	"driver/link":        {"driver", "driver/regmap", "driver/packet", "driver/wire"},
+	"driver/udev":        {"driver"},
+	"driver/pcie":        {"driver", "driver/regmap", "driver/packet", "driver/udev"},
+	"driver/usb":         {"driver", "driver/regmap", "driver/link", "driver/udev"},
+	"driver/uart":        {"driver", "driver/regmap", "driver/link", "driver/udev"},
+	"driver/replay":      {"driver", "driver/regmap"},
+	"driver/fault":       {"driver", "driver/regmap", "driver/packet"},
 	"driver/drivertest":  {"driver", "driver/regmap", "driver/packet", "internal"},
 	"emulator":           {"driver", "driver/regmap", "driver/packet", "internal"},
 	"host":               {"driver", "driver/regmap", "driver/packet", "internal"},
-	"cmd":                {"driver", "driver/regmap", "driver/packet", "driver/rtl", "emulator", "host", "internal"},
-	"verification":       {"driver", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/drivertest", "emulator", "host", "internal"},
+	"cmd":                {"driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "emulator", "host", "internal"},
+	"verification":       {"driver", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
 }
 
 func part(path string) string {
