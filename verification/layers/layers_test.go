@@ -24,6 +24,8 @@ var allowed = map[string][]string{
 	"driver":             {"driver/regmap"},
 	"driver/rtl":         {"driver", "driver/regmap", "driver/packet", "internal"},
 	"driver/usbip":       {},
+	"driver/flash/dfu":   {},
+	"driver/virtual":     {"driver/usbip", "driver/flash/dfu"},
 	"driver/wire":        {"driver/regmap"},
 	"driver/link":        {"driver", "driver/regmap", "driver/packet", "driver/wire"},
 	"driver/udev":        {"driver"},
