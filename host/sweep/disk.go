@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 )
 
 // ErrDisk says that a sweep's results would not fit on the disk.
@@ -37,8 +38,15 @@ func checkDisk(path string, need uint64, free func(dir string) (uint64, bool)) e
 	if !ok || have >= need {
 		return nil
 	}
-	return fmt.Errorf("%w: the results in %s may take %s, and %s has %s left", ErrDisk, path, size(need), dir, size(have))
+	return &diskError{fmt.Sprintf("%v: the results in %s may take %s, and %s has %s left", ErrDisk, path, size(need), dir, size(have))}
 }
+
+// diskError is ErrDisk and, for whoever sorts errors by the system's,
+// syscall.ENOSPC.
+type diskError struct{ text string }
+
+func (e *diskError) Error() string   { return e.text }
+func (e *diskError) Unwrap() []error { return []error{ErrDisk, syscall.ENOSPC} }
 
 func size(n uint64) string {
 	f := float64(n)

@@ -3,6 +3,7 @@ package sweep
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -10,7 +11,7 @@ func TestCheckDisk(t *testing.T) {
 	room := func(n uint64, ok bool) func(string) (uint64, bool) {
 		return func(string) (uint64, bool) { return n, ok }
 	}
-	if err := checkDisk("d/x.db", 5<<20, room(1<<20, true)); !errors.Is(err, ErrDisk) || !strings.Contains(err.Error(), "d/x.db may take 5 MiB, and d has 1 MiB left") {
+	if err := checkDisk("d/x.db", 5<<20, room(1<<20, true)); !errors.Is(err, ErrDisk) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "d/x.db may take 5 MiB, and d has 1 MiB left") {
 		t.Error(err)
 	}
 	if err := checkDisk("d/x.db", 5<<20, room(5<<20, true)); err != nil {

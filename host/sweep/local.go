@@ -122,6 +122,9 @@ func (l *local) work(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		if o.NoEngine != nil {
+			return o.NoEngine
+		}
 		if err := l.store.Put(context.WithoutCancel(ctx), o); err != nil {
 			return err
 		}
@@ -145,7 +148,15 @@ func Compute(ctx context.Context, r *Runner, slot *Slot, p Point, key, program s
 		host = "unknown"
 	}
 	o.Worker = fmt.Sprintf("%s/%d", host, os.Getpid())
-	o.Result, err = compute(ctx, r, slot, p)
+	var dev driver.Device
+	if p.Refused == "" {
+		dev, o.NoEngine = slot.Device(ctx, p.Device)
+	}
+	if err = o.NoEngine; err == nil {
+		if o.Result, err = r.Run(ctx, dev, p); err != nil {
+			slot.Close() // packets may be outstanding
+		}
+	}
 	if err != nil {
 		o.Error = err.Error()
 	} else {
@@ -153,21 +164,6 @@ func Compute(ctx context.Context, r *Runner, slot *Slot, p Point, key, program s
 	}
 	o.Took = time.Since(o.Started)
 	return o
-}
-
-func compute(ctx context.Context, r *Runner, slot *Slot, p Point) (*Result, error) {
-	if p.Refused != "" {
-		return r.Run(ctx, nil, p)
-	}
-	dev, err := slot.Device(ctx, p.Device)
-	if err != nil {
-		return nil, err
-	}
-	res, err := r.Run(ctx, dev, p)
-	if err != nil {
-		slot.Close() // packets may be outstanding
-	}
-	return res, err
 }
 
 // Slot holds the engine of one worker; it stays open from point to point.

@@ -66,4 +66,8 @@ type Outcome struct {
 	Program string        `json:"program"`
 	Started time.Time     `json:"started"`
 	Took    time.Duration `json:"took"`
+
+	// NoEngine is why the engine could not be opened: then it is no fault of the
+	// point, and nothing to keep.
+	NoEngine error `json:"-"`
 }
