@@ -12,6 +12,9 @@ export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT VER
 CYCLES ?= 10000000
 SEED   ?= 1
 
+# How many faults `make mutants` plants on either side.
+FAULTS ?= 150
+
 # What `make synth` is for, how often it places and routes, and how many at once.
 BOARD ?= ecp5-85f
 SEEDS ?= 3
@@ -20,7 +23,7 @@ JOBS  ?= 2
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench synth clean unit
+.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants bench synth clean unit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +59,9 @@ lockstep: ## emulator against RTL at every clock edge (CYCLES=10000000 SEED=1)
 
 mutants-smoke: ## shows that the lockstep catches broken RTL
 	$(GO) test -count=1 -run 'Mutant' -v ./verification/lockstep
+
+mutants: ## plants faults in the RTL and in the emulator and tells which checks notice (FAULTS=150 of each)
+	$(GO) run ./verification/mutation/cmd/mutants -rtl $(FAULTS) -emulator $(FAULTS) -o build/mutants.json
 
 bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the packages
 	$(GO) run ./verification/lockstep/cmd/lockstep -speed
