@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"emulator":           {"driver", "driver/regmap", "driver/packet", "internal"},
 	"host":               {"driver", "driver/regmap", "driver/packet", "internal"},
 	"cmd":                {"driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "emulator", "host", "internal"},
-	"verification":       {"driver", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
+	"verification":       {"driver", "driver/usbip", "driver/virtual", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
 }
 
 func part(path string) string {
