@@ -47,7 +47,6 @@ module kv_link_ctrl #(
     output logic [ 7:0] timeouts_o
 );
 
-  localparam logic [7:0] MaxPayload = 8'(kv_link_pkg::LINK_MAX_PAYLOAD);
   localparam logic [7:0] BeatMask = 8'(BeatBytes - 1);
 
   logic [7:0] kind, a, b, n;
@@ -61,7 +60,7 @@ module kv_link_ctrl #(
   assign is_hello  = kind[3:0] == 4'(kv_link_pkg::FRAME_HELLO) & n == '0;
   assign is_read   = kind[3:0] == 4'(kv_link_pkg::FRAME_READ) & n == 8'(kv_link_pkg::LINK_REQUEST_BYTES);
   assign is_write  = kind[3:0] == 4'(kv_link_pkg::FRAME_WRITE) & n == 8'(kv_link_pkg::LINK_REQUEST_BYTES);
-  assign beats_ok  = n != '0 & n <= MaxPayload & (n & BeatMask) == '0;
+  assign beats_ok  = n != '0 & (n & BeatMask) == '0;
   assign is_data   = kind[3:0] == 4'(kv_link_pkg::FRAME_DATA) & beats_ok;
   assign is_ack    = kind[3:0] == 4'(kv_link_pkg::FRAME_ACK) & n == '0;
 

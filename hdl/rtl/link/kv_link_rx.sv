@@ -59,7 +59,7 @@ module kv_link_rx (
   logic [7:0] index_q;
   logic [31:0] head_q, crc_q, crc;
   logic over_q;  // more bytes than N says
-  logic in_head, whole, frame_q, damaged_q;
+  logic in_head, fits, whole, frame_q, damaged_q;
 
   kv_link_crc u_crc (
       .crc_i (crc_q),
@@ -68,7 +68,8 @@ module kv_link_rx (
   );
 
   assign in_head     = got_q != 3'(kv_link_pkg::LINK_HEADER_BYTES);
-  assign whole       = ~cut_q & ~in_head & ~over_q & rest_q == '0 & crc_q == Residue;
+  assign fits        = head_q[31:24] <= 8'(kv_link_pkg::LINK_MAX_PAYLOAD);
+  assign whole       = ~cut_q & ~in_head & ~over_q & rest_q == '0 & crc_q == Residue & fits;
   assign pay_valid_o = data_valid_q & ~in_head & rest_q > 9'(kv_link_pkg::LINK_CRC_BYTES);
   assign pay_index_o = index_q;
   assign pay_data_o  = data_q;
