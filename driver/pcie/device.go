@@ -1,7 +1,9 @@
 package pcie
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -35,13 +37,13 @@ type device struct {
 	info driver.Info
 
 	outstanding int
-	base        uint32 // PACKETS less the packets read, when nothing was under way
-	sure        bool   // base is known
+	base        traffic // what the engine's counters were ahead of ours when nothing was on the way
+	sure        bool    // base is known
 	closed      bool
 }
 
-// open makes a device of its nodes and sees to it that nothing of a former user
-// is left in the engine.
+// open makes a device of its nodes: with streams a fresh engine, without them one
+// as it is.
 func open(ctx context.Context, e ends) (*device, error) {
 	d := &device{registers: registers{e.user}, ends: e}
 	info, err := driver.Identify(ctx, d.registers)
@@ -52,8 +54,8 @@ func open(ctx context.Context, e ends) (*device, error) {
 	if e.h2c == nil {
 		return d, nil
 	}
-	d.s = newStream(e.h2c, e.c2h, largest(info.Params))
-	if err := d.settleLeftovers(ctx); err != nil {
+	d.s = newStream(e.h2c, e.c2h, info.Params.BeatBytes(), largest(info.Params))
+	if err := d.start(ctx); err != nil {
 		d.s.stop()
 		return nil, err
 	}
@@ -87,16 +89,35 @@ func (d *device) WriteReg(ctx context.Context, addr, v uint32) error {
 		return err
 	}
 	ctrl := func(bit int) bool { return addr == regmap.RegCtrl && v>>bit&1 != 0 }
-	if d.s == nil || !ctrl(regmap.CtrlSoftReset) && !ctrl(regmap.CtrlClear) {
+	if d.s == nil && ctrl(regmap.CtrlSoftReset) {
+		return fmt.Errorf("a soft reset: %w", registersOnly(d.info.URI))
+	}
+	if !ctrl(regmap.CtrlSoftReset) && !ctrl(regmap.CtrlClear) {
 		return d.registers.WriteReg(ctx, addr, v)
 	}
 	if ctrl(regmap.CtrlClear) {
-		d.base, d.sure = -d.s.count(), d.outstanding == 0
+		if err := d.clearing(ctx); err != nil {
+			return err
+		}
 	}
 	if !ctrl(regmap.CtrlSoftReset) {
 		return d.registers.WriteReg(ctx, addr, v)
 	}
 	return d.softReset(ctx, v)
+}
+
+// clearing notes what the counters will differ by when they are cleared. That is
+// known if nothing is under way.
+func (d *device) clearing(ctx context.Context) error {
+	v, err := d.registers.ReadReg(ctx, regmap.RegStatus)
+	if err != nil {
+		return err
+	}
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	d.base = traffic{beatsIn: -d.s.wrote, packetsOut: -d.s.taken}
+	d.sure = v == 0 && d.outstanding == 0 && !d.s.writing && len(d.s.out) == 0
+	return nil
 }
 
 // softReset writes CTRL and returns when the engine is at rest and every packet
@@ -125,33 +146,66 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// rest waits until the request under way is written, the engine is idle, and the
-// packets that it says it gave have been read.
+// traffic is how far the streams have come, by the engine's counters and by ours,
+// which agree when nothing is on the way.
+type traffic struct{ beatsIn, packetsOut, wrote, taken uint32 }
+
+func (d *device) traffic(ctx context.Context) (t traffic, err error) {
+	if t.beatsIn, err = d.registers.ReadReg(ctx, regmap.RegBeatsIn); err != nil {
+		return t, err
+	}
+	if t.packetsOut, err = d.registers.ReadReg(ctx, regmap.RegPackets); err != nil {
+		return t, err
+	}
+	t.wrote, t.taken = d.s.counts()
+	return t, nil
+}
+
+// rest waits until the request under way is written, the engine idle, and nothing
+// on the way to or from it. If the counters were cleared amid work, or do not add
+// up, silence has to do.
 func (d *device) rest(ctx context.Context) error {
 	if err := d.s.until(ctx, func() bool { return !d.s.writing }); err != nil {
 		return err
 	}
-	if err := d.idle(ctx); err != nil {
-		return err
-	}
-	packets, err := d.registers.ReadReg(ctx, regmap.RegPackets)
-	if err != nil {
-		return err
-	}
-	if d.sure {
-		return d.s.until(ctx, func() bool { return packets == d.s.taken+d.base })
-	}
-	// The counters were cleared amid work: wait for silence instead.
-	for last, quiet := d.s.count(), 0; quiet < 10; quiet++ {
-		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+	var last traffic
+	for since := time.Now(); ; {
+		if err := d.idle(ctx); err != nil {
 			return err
 		}
-		if n := d.s.count(); n != last {
-			last, quiet = n, 0
+		t, err := d.traffic(ctx)
+		if err != nil {
+			return err
+		}
+		enough := silence
+		if d.sure {
+			enough = longSilence
+			if t.beatsIn-t.wrote == d.base.beatsIn && t.packetsOut-t.taken == d.base.packetsOut {
+				return nil
+			}
+		}
+		if t != last {
+			last, since = t, time.Now()
+		}
+		if time.Since(since) > enough {
+			d.rebase(t)
+			return nil
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return err
 		}
 	}
-	d.base, d.sure = packets-d.s.count(), true
-	return nil
+}
+
+const (
+	silence     = 20 * time.Millisecond
+	longSilence = 500 * time.Millisecond
+)
+
+// rebase notes what the counters differ by while nothing is on the way.
+func (d *device) rebase(t traffic) {
+	d.base = traffic{beatsIn: t.beatsIn - t.wrote, packetsOut: t.packetsOut - t.taken}
+	d.sure = true
 }
 
 // idle waits until STATUS reads 0, taking what the engine still has to give.
@@ -177,19 +231,60 @@ func sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// settleLeftovers resets an engine that somebody left at work. One at rest keeps
-// its counters.
-func (d *device) settleLeftovers(ctx context.Context) error {
-	v, err := d.registers.ReadReg(ctx, regmap.RegStatus)
+// start gives a fresh engine, whatever a former user left in it or on the way from
+// it: at rest, all old responses taken, counters at 0.
+func (d *device) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w: the engine does not come to rest", driver.ErrTimeout))
+	defer cancel()
+	err := d.registers.WriteReg(ctx, regmap.RegCtrl, 1<<regmap.CtrlSoftReset)
+	if err == nil {
+		err = d.idle(ctx)
+	}
+	if err == nil {
+		err = d.fence(ctx)
+	}
+	if err == nil {
+		err = d.s.until(ctx, func() bool { return !d.s.writing })
+	}
+	var t traffic
+	if err == nil {
+		t, err = d.traffic(ctx)
+	}
+	if err != nil {
+		return cause(ctx, err)
+	}
+	d.rebase(t)
+	d.s.remember()
+	return driver.Fresh(ctx, d)
+}
+
+// fence sends a command and takes all that comes up to its answer, which it knows
+// by its content: there is no other way to tell what was on the way.
+func (d *device) fence(ctx context.Context) error {
+	r := packet.Request{Opcode: regmap.OpEcho, Tag: uint16(rand.Uint32())}
+	var token []byte
+	if d.info.Has(1 << regmap.FeatEcho) { // otherwise the refusal has the tag
+		token = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
+		r.Rows = len(token)
+	}
+	request, err := r.Append(nil, d.info.Params, token)
 	if err != nil {
 		return err
 	}
-	if v != 0 {
-		return d.softReset(ctx, 1<<regmap.CtrlSoftReset)
+	if err := d.s.send(request); err != nil {
+		return err
 	}
-	packets, err := d.registers.ReadReg(ctx, regmap.RegPackets)
-	d.base, d.sure = packets, true
-	return err
+	for {
+		raw, err := d.s.receive(ctx, nil)
+		if err != nil {
+			return err
+		}
+		got, err := packet.ParseResponse(raw, d.info.Params)
+		if err == nil && got.Opcode == r.Opcode && got.Tag == r.Tag && bytes.Equal(got.Payload, token) {
+			return nil
+		}
+		d.s.expect()
+	}
 }
 
 func (d *device) Send(ctx context.Context, request []byte) error {
@@ -242,7 +337,7 @@ func (d *device) WaitInterrupt(ctx context.Context) error {
 }
 
 // Close leaves the engine at rest. A read that the kernel still has is ended by
-// an answer: an ECHO of nothing, sent for that alone.
+// the answer to a command sent for that alone.
 func (d *device) Close() error {
 	if d.closed {
 		return driver.ErrClosed
@@ -264,12 +359,7 @@ func (d *device) quit() {
 	d.s.mu.Lock()
 	pending := d.s.reading
 	d.s.mu.Unlock()
-	if !pending || !d.info.Has(1<<regmap.FeatEcho) {
-		return
+	if pending {
+		_ = d.fence(ctx) // of a dead engine, the kernel's own timeout ends the read
 	}
-	fence, err := packet.Request{Opcode: regmap.OpEcho, Tag: uint16(rand.Uint32())}.Append(nil, d.info.Params, nil)
-	if err != nil || d.s.send(fence) != nil {
-		return
-	}
-	_ = d.s.until(ctx, func() bool { return len(d.s.in) > 0 }) // a dead engine ends it by the kernel's own timeout
 }

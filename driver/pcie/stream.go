@@ -17,8 +17,9 @@ import (
 // goroutine of their own. A read is started only when an answer is due: one that
 // nothing answers cannot be called off.
 type stream struct {
-	h2c io.Writer
-	c2h io.Reader
+	h2c  io.Writer
+	c2h  io.Reader
+	beat int
 
 	mu      sync.Mutex
 	work    sync.Cond     // for the goroutines: something to do
@@ -31,13 +32,14 @@ type stream struct {
 	due     int      // responses that may come
 	reading bool     // the kernel has a read of ours
 	taken   uint32   // packets read since the stream was made, modulo 2^32
+	wrote   uint32   // beats written, likewise
 	drop    bool     // what comes is of no request
 	closed  bool
 	err     error // what ended the stream
 }
 
-func newStream(h2c io.Writer, c2h io.Reader, largest int) *stream {
-	s := &stream{h2c: h2c, c2h: c2h, changed: make(chan struct{}, 1)}
+func newStream(h2c io.Writer, c2h io.Reader, beat, largest int) *stream {
+	s := &stream{h2c: h2c, c2h: c2h, beat: beat, changed: make(chan struct{}, 1)}
 	s.work.L = &s.mu
 	s.done.Go(s.write)
 	s.done.Go(func() { s.read(make([]byte, largest)) })
@@ -117,6 +119,7 @@ func (s *stream) write() {
 		n, err := s.h2c.Write(packet)
 		s.mu.Lock()
 		s.writing = false
+		s.wrote += uint32(n / s.beat)
 		if err == nil && n < len(packet) {
 			err = io.ErrShortWrite
 		}
@@ -191,11 +194,11 @@ func (s *stream) expect() {
 	s.tell()
 }
 
-// count is how many packets were read.
-func (s *stream) count() uint32 {
+// counts are how many beats were written and packets read.
+func (s *stream) counts() (wrote, taken uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.taken
+	return s.wrote, s.taken
 }
 
 // stop ends the goroutines; one that sits in the kernel ends when that gives up.
