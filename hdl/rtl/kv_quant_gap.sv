@@ -51,14 +51,17 @@ module kv_quant_gap (
   // Stage 2: the smaller in the frame of the larger, complemented if it is to be subtracted. With
   // a lost bit the complement without the one that completes it is the floor.
   logic [20:0] aligned;
-  logic [31:0] dropped;
   logic sticky;
   logic [10:0] large2_q;
   logic [21:0] small2_q;
   logic carry2_q, lost2_q;
 
-  assign {aligned, dropped} = {small1_q, 42'd0} >> shift1_q;
-  assign sticky = |dropped;
+  assign aligned = {small1_q, 10'd0} >> shift1_q;
+
+  always_comb begin
+    sticky = 1'b0;
+    for (int i = 0; i < 11; i++) sticky |= small1_q[i] && shift1_q > 5'(i + 10);
+  end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
