@@ -78,8 +78,6 @@ func (p *vparser) next() vtoken {
 	return p.tokens[p.at-1]
 }
 
-var closers = map[string]string{"(": ")", "[": "]", "{": "}"}
-
 // until takes tokens up to the first of stops that is outside all brackets.
 func (p *vparser) until(stops ...string) (taken []vtoken, stop string) {
 	depth := 0
