@@ -19,6 +19,7 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/run"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/sweep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tracecmd"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/worker"
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/emulator"
@@ -69,7 +70,7 @@ same bytes and the same cycle counts.`,
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
 		run.New(env), eval.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
-		sweep.New(env),
+		sweep.New(env), worker.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
 		cmd.AddCommand(sub)
