@@ -22,6 +22,8 @@ type Access struct {
 	Key     string
 	Name    string
 	Patient bool // wait for a server that is not there yet
+
+	Note func(format string, args ...any) // why it is waited; may be nil
 }
 
 func (a Access) options() ([]nats.Option, error) {
@@ -57,6 +59,15 @@ func (a Access) Connect() (*nats.Conn, error) {
 	opts, err := a.options()
 	if err != nil {
 		return nil, err
+	}
+	if a.Patient && a.Note != nil {
+		said := ""
+		opts = append(opts, nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			if text := err.Error(); text != said {
+				said = text
+				a.Note("waiting for %s: %s", a.Place(), text)
+			}
+		}))
 	}
 	return a.connect(append(opts, nats.RetryOnFailedConnect(a.Patient)))
 }

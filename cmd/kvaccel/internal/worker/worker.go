@@ -111,15 +111,12 @@ func run(ctx context.Context, env *cli.Env, o options) (err error) {
 	if o.cache != "" {
 		wo.Cache = o.cache
 	}
-	o.access.Name, o.access.Patient = "kvaccel worker "+wo.Name, true
+	o.access.Name, o.access.Patient, o.access.Note = "kvaccel worker "+wo.Name, true, env.Note
 	nc, err := o.access.Connect()
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	if !nc.IsConnected() {
-		env.Note("waiting for %s", o.access.Place())
-	}
 	err = queue.Work(ctx, nc, wo)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		env.Note("points in hand were given back")
