@@ -22,11 +22,19 @@ JOBS  ?= 2
 
 GO ?= go
 
+# USB is built in where libusb-1.0 is.
+ifeq ($(shell pkg-config --exists libusb-1.0 2>/dev/null && echo yes),yes)
+export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit
+.PHONY: kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+kvaccel: ## the command line, build/kvaccel, with USB where libusb-1.0 is
+	@$(GO) build -o build/kvaccel ./cmd/kvaccel
 
 rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=15)
 	@scripts/build-rtl.sh
