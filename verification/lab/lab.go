@@ -104,7 +104,7 @@ func (l *Lab) addGo(ctx context.Context, t tree) error {
 }
 
 // tags are what a build with USB needs.
-func (l *Lab) tags() []string { return nil }
+func (l *Lab) tags() []string { return []string{"-tags", "usb"} }
 
 func (l *Lab) addPrograms(ctx context.Context, t tree) error {
 	for _, name := range programs {

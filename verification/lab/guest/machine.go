@@ -55,6 +55,16 @@ func (m *machine) close() {
 	for i := len(m.cleanups) - 1; i >= 0; i-- {
 		m.cleanups[i]()
 	}
+	m.cleanups = nil
+}
+
+// scope is a part of a test after which what it started is ended.
+func (m *machine) scope(f func()) {
+	outer := m.cleanups
+	m.cleanups = nil
+	defer func() { m.close(); m.cleanups = outer }()
+	f()
+	m.logf("")
 }
 
 // until waits for something to become true.

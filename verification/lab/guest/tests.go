@@ -13,6 +13,9 @@ type test struct {
 // tests are carried out in this order.
 var tests = []test{
 	{"kernel", testKernel},
+	{"enumerate", testEnumerate},
+	{"dfu-util", testDFUUtil},
+	{"dfu-util-faults", testDFUUtilFaults},
 }
 
 // testKernel looks at the machine itself.
