@@ -134,7 +134,7 @@ func TestMistakes(t *testing.T) {
 		{"run -o " + filepath.Join(dir, "no", "such", "dir"), cli.ExitNotFound, "written"},
 		{"run -o " + dir, cli.ExitOther, "directory"},
 		{"run -d vme:1", cli.ExitNotFound, "emu:"},
-		{"run -d usb:1209:5af0?serial=none", cli.ExitNotFound, "usb"},
+		{"run -d usb:1209:5af0?serial=none", cli.ExitNotFound, "USB"},
 		{"run -d emu:?lanes=7", cli.ExitUsage, "lanes"},
 		{"run -d emu:?bogus=1", cli.ExitUsage, "bogus"},
 		{"run -d emu:?max-dim=32", cli.ExitUsage, "max-dim"},
