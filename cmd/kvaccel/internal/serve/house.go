@@ -167,6 +167,10 @@ func numbers(opts url.Values, into map[string]*int) error {
 	return nil
 }
 
+// gather is how long a host has to be silent before a simulated engine goes on: then
+// its cycle counts are those it has without a link.
+const gather = 5 * time.Millisecond
+
 // engine gives the byte pipe of an engine: of the program of --pipe, or of the
 // device of -d with a link in Go before it.
 func (h *house) engine(ctx context.Context) (io.ReadWriteCloser, error) {
@@ -185,7 +189,7 @@ func (h *house) engine(ctx context.Context) (io.ReadWriteCloser, error) {
 	}))
 	h.running.Go(func() {
 		defer close(done)
-		if err := link.Serve(ctx, theirs, dev, link.BoardOptions{ClockHz: uint32(dev.Info().ClockHz)}); err != nil && ctx.Err() == nil {
+		if err := link.Serve(ctx, theirs, dev, link.BoardOptions{ClockHz: uint32(dev.Info().ClockHz), Gather: gather}); err != nil && ctx.Err() == nil {
 			h.fail(fmt.Errorf("the engine behind the board: %w", err))
 		}
 	})
