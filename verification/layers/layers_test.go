@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"driver/drivertest":  {"driver", "driver/regmap", "driver/packet", "internal"},
 	"emulator":           {"driver", "driver/regmap", "driver/packet", "internal"},
 	"host":               {"driver", "driver/regmap", "driver/packet", "hdl", "internal"},
-	"cmd":                {"driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "emulator", "host", "internal"},
+	"cmd":                {"hdl", "driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "emulator", "host", "internal"},
 	"verification":       {"driver", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
 }
 
