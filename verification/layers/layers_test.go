@@ -26,7 +26,7 @@ var allowed = map[string][]string{
 	"driver/rtl":         {"driver", "driver/regmap", "driver/packet", "internal"},
 	"driver/usbip":       {},
 	"driver/flash/dfu":   {},
-	"driver/flash":       {"driver", "driver/regmap", "driver/flash/dfu"},
+	"driver/flash":       {"driver", "driver/regmap", "driver/flash/dfu", "driver/udev"},
 	"driver/virtual":     {"driver/usbip", "driver/flash/dfu"},
 	"driver/wire":        {"driver/regmap"},
 	"driver/link":        {"driver", "driver/regmap", "driver/packet", "driver/wire"},

@@ -14,6 +14,7 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/bench"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/eval"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/flash"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/inspect"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/report"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/restore"
@@ -82,7 +83,7 @@ same bytes and the same cycle counts.`,
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
 		run.New(env), eval.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
-		sweep.New(env), worker.New(env), report.New(env), serve.New(env),
+		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
 		cmd.AddCommand(sub)
