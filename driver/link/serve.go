@@ -310,7 +310,7 @@ func (b *board) gathered() time.Duration {
 	switch {
 	case b.o.Gather == 0 || b.pending >= deepest && len(b.requests) >= deepest:
 		return 0
-	case len(b.tx.frames) > 0:
+	case len(b.tx.frames) > 0 || len(b.part) > 0 && len(b.requests) < deepest:
 		return b.o.Gather
 	}
 	return b.o.Gather - time.Since(b.lastHost)
