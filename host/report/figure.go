@@ -33,8 +33,7 @@ const (
 	figureHeight = 12 * vg.Centimeter
 )
 
-// render gives a picture in a format of gonum's plot: svg or png. It draws on a
-// copy: drawing a legend twice is not the same as once.
+// render gives a picture in a format of gonum's plot: svg or png.
 func (f Figure) render(kind string) ([]byte, error) {
 	w, err := f.plot.WriterTo(figureWidth, figureHeight, kind)
 	if err != nil {
@@ -151,7 +150,12 @@ func (in *Input) lossByBytes() (*Figure, error) {
 
 // lossByCycles draws what quality costs the engine.
 func (in *Input) lossByCycles() (*Figure, error) {
-	lines := in.Lines
+	var lines []Line
+	for _, l := range in.Lines {
+		if l.CyclesPerToken > 0 {
+			lines = append(lines, l)
+		}
+	}
 	if len(lines) < 2 {
 		return nil, nil
 	}
@@ -161,7 +165,7 @@ func (in *Input) lossByCycles() (*Figure, error) {
 		return nil, err
 	}
 	return &Figure{Name: slug(in.Name) + "-cycles", Title: p.Title.Text, plot: p,
-		Caption: "The same settings by what they cost the engine, on every build that was run. Numbers as above."}, nil
+		Caption: "The same settings by what they cost the engine, on every build that was run; those that cost no cycles are left out. Numbers as above."}, nil
 }
 
 // addPoints draws lines of the table as points, by class, with the numbers of
@@ -219,20 +223,47 @@ func addPoints(p *plot.Plot, lines []Line, x func(Line) float64, bars bool) erro
 		}
 		p.Add(labels)
 	}
-	room(p)
+	room(&p.Y)
+	logarithmic(&p.X)
 	return nil
 }
 
-// room leaves space for the legend at the right and around the points.
-func room(p *plot.Plot) {
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		if !(a.Max > a.Min) {
-			a.Max = a.Min + max(math.Abs(a.Min)*0.1, 1e-6)
-		}
-		pad := 0.05 * (a.Max - a.Min)
-		a.Min, a.Max = a.Min-pad, a.Max+pad
+// room leaves space around the points.
+func room(a *plot.Axis) {
+	if !(a.Max > a.Min) {
+		a.Max = a.Min + max(math.Abs(a.Min)*0.1, 1e-6)
 	}
-	p.X.Max += 0.25 * (p.X.Max - p.X.Min)
+	pad := 0.05 * (a.Max - a.Min)
+	a.Min, a.Max = a.Min-pad, a.Max+pad
+}
+
+// legendShare is what the legend takes of the width, at the right of the points.
+const legendShare = 0.3
+
+// logarithmic makes an axis of positive figures so, with room for the legend.
+func logarithmic(a *plot.Axis) {
+	if !(a.Max > a.Min) {
+		a.Max = 2 * a.Min
+	}
+	factor := math.Pow(a.Max/a.Min, 0.05)
+	a.Min, a.Max = a.Min/factor, a.Max*factor
+	a.Max *= math.Pow(a.Max/a.Min, legendShare)
+	a.Scale, a.Tick.Marker = plot.LogScale{}, decades{}
+}
+
+// decades are ticks at 1, 2 and 5 of every power of ten.
+type decades struct{}
+
+// Ticks implements plot.Ticker.
+func (decades) Ticks(low, high float64) (out []plot.Tick) {
+	for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
+		for _, m := range []float64{1, 2, 5} {
+			if v := m * math.Pow(10, e); v >= low && v <= high {
+				out = append(out, plot.Tick{Value: v, Label: fmt.Sprintf("%.4g", v)})
+			}
+		}
+	}
+	return out
 }
 
 // timeByArea draws, where several builds were run, what a larger engine buys.
@@ -268,7 +299,9 @@ func (in *Input) timeByArea() (*Figure, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	room(p)
+	room(&p.X)
+	room(&p.Y)
+	p.X.Max += legendShare * (p.X.Max - p.X.Min)
 	return &Figure{Name: slug(in.Name) + "-area", Title: p.Title.Text, plot: p,
 		Caption: "Settings on the front that cost cycles, one point a build of the engine. Which areas and clocks were measured and which are reckoned is in the table of engines."}, nil
 }
