@@ -24,7 +24,9 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tracecmd"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/worker"
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/fault"
 	"github.com/kvaccel/kvaccel/driver/pcie"
+	"github.com/kvaccel/kvaccel/driver/replay"
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/driver/uart"
 	"github.com/kvaccel/kvaccel/driver/usb"
@@ -55,6 +57,9 @@ func New(stdout, stderr io.Writer) *cobra.Command {
 	env.Devices.Register("uart", uart.Open)
 	env.Devices.Register("xdma", pcie.Open)
 	env.Devices.Register("pci", pcie.OpenSysfs)
+	env.Devices.Register("replay", replay.Open)
+	env.Devices.Register("record", replay.OpenRecorder(env.Devices))
+	env.Devices.Register("fault", fault.Opener(env.Devices))
 	env.Devices.RegisterLister("usb", usb.List)
 	env.Devices.RegisterLister("uart", uart.List)
 	env.Devices.RegisterLister("xdma", pcie.List)
