@@ -64,7 +64,7 @@ func TestBrowser(t *testing.T) {
 	}
 	common := []string{"--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + filepath.Join(dir, "profile"), "--window-size=1300,3200", "--enable-logging=stderr"}
 	dom, logs := run(append(common, "--dump-dom")...)
-	if want := "<title>up true 10, down true, pictures 3, wide false, loaded 0</title>"; !strings.Contains(dom, want) {
+	if want := "<title>up true 10, down true, pictures 4, wide false, loaded 0</title>"; !strings.Contains(dom, want) {
 		at := strings.Index(dom, "<title>")
 		t.Errorf("the browser saw %.100q, want %q", dom[max(at, 0):], want)
 	}

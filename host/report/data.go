@@ -55,6 +55,7 @@ type Line struct {
 	Front   bool // on the front of bytes, loss, cycles and area
 	Area    Area
 	Micros  float64 // microseconds a token at the engine's clock on the FPGA; 0: not known
+	Limit   float64 // memory bandwidth in MB/s up to which restoring beats reading fp16 rows; 0: not known, or nothing to restore
 	Best    float64 // loss of the best control
 	HasBest bool
 	Beats   bool // better than every control at equal bytes
@@ -188,6 +189,9 @@ func (r *Report) line(table *Table, row sweep.Row, p sweep.Point) Line {
 	l.Area = r.Engines[i].Area
 	if l.Area.MHz > 0 {
 		l.Micros = row.CyclesPerToken / l.Area.MHz
+		if t := l.restore(); t > 0 {
+			l.Limit = l.fullBytes() / t
+		}
 	}
 	for _, c := range []*float64{row.ControlRandom, row.ControlRecent, row.ControlStreaming} {
 		if c != nil && (!l.HasBest || *c < l.Best) {
@@ -197,6 +201,18 @@ func (r *Report) line(table *Table, row sweep.Row, p sweep.Point) Line {
 	l.Beats = l.HasBest && row.Loss < l.Best
 	return l
 }
+
+// restore is how long the engine takes to restore the cache of a trace once, in
+// microseconds for each of its positions.
+func (l Line) restore() float64 {
+	if l.Kind != sweep.Fidelity || l.Area.MHz == 0 {
+		return 0
+	}
+	return l.DequantizeCycles / l.Area.MHz
+}
+
+// fullBytes is what a position takes as fp16.
+func (l Line) fullBytes() float64 { return l.BytesPerToken / l.Share }
 
 // mark finds the fronts: of bytes and loss, where the engine does not matter, and
 // of everything.

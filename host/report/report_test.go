@@ -166,7 +166,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d finished, %d failed, %d missing, %d engines", s.Finished, s.Failed, s.Missing, len(r.Engines))
 	}
 	in := s.Inputs[0]
-	if len(in.Lines) != 10 || len(in.Distinct()) != 5 || len(in.Figures) != 3 || len(in.Short) < 3 {
+	if len(in.Lines) != 10 || len(in.Distinct()) != 5 || len(in.Figures) != 4 || len(in.Short) < 3 {
 		t.Errorf("%d lines, %d settings, %d figures, %q", len(in.Lines), len(in.Distinct()), len(in.Figures), in.Short)
 	}
 	last := 0.0
@@ -183,6 +183,9 @@ func TestReport(t *testing.T) {
 		}
 		if on := l.Engine == "l4-d256-t128-n4096"; l.Class == Whole && l.Front != on {
 			t.Errorf("full on %s is on the front: %v, want %v: a larger engine gains it nothing", l.Engine, l.Front, on)
+		}
+		if restores := l.Class == Quantizes || l.Class == Both; (l.Limit > 0) != restores || restores && math.Abs(l.Limit-2048*l.Area.MHz/l.DequantizeCycles) > 1e-6 {
+			t.Errorf("%s pays below %v MB/s, with %v cycles to restore a position", l.Label, l.Limit, l.DequantizeCycles)
 		}
 		if l.Area.LUT == 0 || l.HasBest != (l.Class != Whole) {
 			t.Errorf("%s: %+v", l.Label, l)
@@ -208,7 +211,7 @@ func TestPage(t *testing.T) {
 	if m := outside.FindString(strings.ReplaceAll(text, "http://www.w3.org", "")); m != "" {
 		t.Errorf("the page loads %q", m)
 	}
-	if strings.Count(text, "<svg") != 3 || strings.Contains(text, "<?xml") {
+	if strings.Count(text, "<svg") != 4 || strings.Contains(text, "<?xml") {
 		t.Errorf("%d pictures", strings.Count(text, "<svg"))
 	}
 }
@@ -236,7 +239,7 @@ func TestWriteDir(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", p.Name, len(b), err)
 		}
 	}
-	if b, err := os.ReadFile(filepath.Join(dir, "index.html")); err != nil || len(pictures) != 3 || len(b) < 10000 {
+	if b, err := os.ReadFile(filepath.Join(dir, "index.html")); err != nil || len(pictures) != 4 || len(b) < 10000 {
 		t.Errorf("page of %d bytes, %d pictures, %v", len(b), len(pictures), err)
 	}
 	if err := r.WriteDir(t.Context(), filepath.Join(dir, "index.html")); err == nil {

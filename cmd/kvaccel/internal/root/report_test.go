@@ -37,8 +37,8 @@ func TestReport(t *testing.T) {
 	if len(r.Sweeps) != 1 || len(r.Sweeps[0].Inputs) != 1 || len(r.Sweeps[0].Inputs[0].Front) == 0 {
 		t.Errorf("%+v", r)
 	}
-	if list, err := filepath.Glob(filepath.Join(dir, "pages", "*")); err != nil || len(list) != 5 {
-		t.Errorf("%v, %v; want the page and two figures in two formats", list, err)
+	if list, err := filepath.Glob(filepath.Join(dir, "pages", "*")); err != nil || len(list) != 3 {
+		t.Errorf("%v, %v; want the page and one figure in two formats", list, err)
 	}
 	for _, c := range []struct {
 		args []string
