@@ -91,6 +91,7 @@ module kv_units #(
   end
 
   if (Features[kv_pkg::FEAT_QUANTIZE]) begin : gen_quant
+    logic quant_done;
     kv_quant #(
         .Lanes(Lanes),
         .MaxDim(MaxDim),
@@ -123,8 +124,14 @@ module kv_units #(
         .pre_start_i     (pre_start_i),
         .pre_valid_o     (pre_valid_o),
         .pre_data_o      (pre_data_o),
-        .pre_last_o      (pre_last_o)
+        .pre_last_o      (pre_last_o),
+        .mixed_i         (1'b0),
+        .tier_i          (2'd0),
+        .end_i           (1'b0),
+        .final_i         (1'b0),
+        .done_o          (quant_done)
     );
+    wire unused_done = &{1'b0, quant_done};
     assign push_entry[EntryW*1+3] = 1'b0;
     assign saturated[5+:5] = '0;
   end else begin : gen_no_quant
