@@ -14,6 +14,16 @@ type test struct {
 var tests = []test{
 	{"kernel", testKernel},
 	{"enumerate", testEnumerate},
+	{"native", testNative},
+	{"ftdi", testFTDI},
+	{"ftdi-uart", testFTDIUART},
+	{"uart", testUART},
+	{"verilog", testVerilog},
+	{"unplug", testUnplug},
+	{"wrong-firmware", testWrongFirmware},
+	{"permission", testPermission},
+	{"ambiguous", testAmbiguous},
+	{"hostile", testHostile},
 	{"dfu-util", testDFUUtil},
 	{"dfu-util-faults", testDFUUtilFaults},
 }
