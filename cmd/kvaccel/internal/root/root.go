@@ -16,12 +16,14 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/eval"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/flash"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/inspect"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/monitor"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/report"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/restore"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/run"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/serve"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/sweep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tracecmd"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/upkeep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/worker"
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/fault"
@@ -88,6 +90,7 @@ same bytes and the same cycle counts.`,
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
 		run.New(env), eval.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
+		monitor.New(env), upkeep.NewReset(env), upkeep.NewDoctor(env), upkeep.NewUdev(env),
 		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
