@@ -326,7 +326,7 @@ func (in *Input) readingTime() (*Figure, error) {
 	if at == nil {
 		return nil, nil
 	}
-	p := newPlot("Reading time by memory bandwidth, "+at.Label+", "+in.Name, "bandwidth of the memory, MB/s", "microseconds for each position of the cache")
+	p := newPlot("Microseconds to read a position of the cache, "+at.Label+", "+in.Name, "bandwidth of the memory, MB/s", "")
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{}
 	add := func(name string, n int, time func(bandwidth float64) float64) error {
 		var xy plotter.XYs
