@@ -133,7 +133,7 @@ func (h *hub) join(m *nats.Msg) {
 	}
 	var uris []string
 	for _, d := range w.Devices {
-		uris = append(uris, d.URI)
+		uris = append(uris, fmt.Sprintf("%s (features %#x, SPEC_ID %#08x)", d.URI, d.Features, d.SpecID))
 	}
 	h.mu.Lock()
 	first := !h.joined[w.Worker]
@@ -156,10 +156,13 @@ func (h *hub) admit(w Advert) reply {
 	if r := h.ann.admit(w); r.Refused != "" {
 		return r
 	}
+	if len(w.Schemes) != len(w.Devices) {
+		return reply{Refused: fmt.Sprintf("it advertises %d devices of %d kinds", len(w.Devices), len(w.Schemes))}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, d := range w.Devices {
-		s := w.Schemes[min(i, len(w.Schemes)-1)]
+		s := w.Schemes[i]
 		if sweep.Simulated(s) {
 			continue
 		}
@@ -259,6 +262,9 @@ func (h *hub) keep(ctx context.Context, m jetstream.Msg, place map[string]int) (
 	if err := unpack(m.Data(), &o); err != nil {
 		h.Note("%s: %v; dropped", m.Subject(), err)
 		return sweep.Outcome{}, m.Term()
+	}
+	if o.Result == nil && o.Error == "" {
+		o.Error = "the worker sent neither a result nor an error"
 	}
 	if _, ok := place[o.Key]; ok && o.Program == h.plan.Program {
 		if err := h.store.Put(context.WithoutCancel(ctx), o); err != nil {
