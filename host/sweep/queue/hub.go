@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/sweep"
@@ -107,7 +107,7 @@ func (h *hub) alone(nc *nats.Conn) error {
 
 // announce fills in what workers are told.
 func (h *hub) announce() error {
-	h.ann = announcement{Name: h.plan.Name, Program: h.plan.Program, SpecID: specID, AckWait: h.AckWait, Run: nuid.Next()}
+	h.ann = announcement{Name: h.plan.Name, Program: h.plan.Program, SpecID: specID, AckWait: h.AckWait, Run: rand.Text()}
 	for _, p := range h.plan.Points {
 		s, err := scheme(p)
 		if err != nil {
