@@ -22,7 +22,7 @@ type BoardOptions struct {
 	ClockHz    uint32        // stated engine clock; 0: not stated
 	Window     int           // DATA frames that are received ahead of the engine: 64
 	SendWindow int           // DATA frames sent and unacknowledged: 64
-	Retry      time.Duration // silence after which DATA is repeated: 50 ms
+	Retry      time.Duration // silence after which DATA is repeated: 200 ms
 
 	// Gather is for a simulated engine, whose time stands still until it is asked
 	// for a response: it is asked when the host says that it waits (an ACK with Poll
@@ -60,7 +60,7 @@ func Serve(ctx context.Context, p Pipe, dev driver.Device, o BoardOptions) error
 	def(&o.Window, 64)
 	def(&o.SendWindow, 64)
 	if o.Retry == 0 {
-		o.Retry = 50 * time.Millisecond
+		o.Retry = 200 * time.Millisecond
 	}
 	for _, w := range []int{o.Window, o.SendWindow} {
 		if w < 2 || w > regmap.LinkMaxSlots || bits.OnesCount(uint(w)) != 1 {
