@@ -8,10 +8,12 @@ package lab
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -51,7 +53,7 @@ func (l *Lab) Run(ctx context.Context, each func(report.Result)) error {
 	t := tree{}
 	for _, add := range []func(context.Context, tree) error{
 		func(ctx context.Context, t tree) error { return addModules(ctx, t, k) },
-		l.addGo, l.addPrograms, l.addEngine,
+		l.addGo, l.addPrograms, l.addEngine, l.addDesigns,
 	} {
 		if err := add(ctx, t); err != nil {
 			return err
@@ -129,24 +131,40 @@ func find(name string) string {
 	return ""
 }
 
-// addEngine builds the Verilated boards, engine and link, and adds them; without Verilator
-// their test says that it did not run.
+// addEngine builds a small Verilated board, engine and link, and adds it; without
+// Verilator its test says that it did not run.
 func (l *Lab) addEngine(ctx context.Context, t tree) error {
 	if find("verilator") == "" {
 		return nil
 	}
-	for _, phy := range []string{"ft245", "uart"} {
-		cmd := exec.CommandContext(ctx, filepath.Join(l.Root, "scripts", "build-board.sh"), phy)
-		cmd.Dir = l.Root
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		path, err := cmd.Output()
+	cmd := exec.CommandContext(ctx, filepath.Join(l.Root, "scripts", "build-board.sh"), "ft245")
+	cmd.Dir = l.Root
+	cmd.Env = append(os.Environ(), "LANES=2", "MAX_DIM=64", "TILE_TOKENS=16", "MAX_TOKENS=256", "FEATURES=15")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	path, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("building the Verilated board: %w\n%s", err, stderr.String())
+	}
+	return addProgram(ctx, t, "bin/kv_board", filepath.Join(l.Root, strings.TrimSpace(string(path))))
+}
+
+// addDesigns adds bitstreams to flash.
+func (l *Lab) addDesigns(_ context.Context, t tree) error {
+	for _, name := range []string{"ecp5-25f-compressed.bit", "ice40-up5k.bin"} {
+		f, err := os.Open(filepath.Join(l.Root, "driver", "flash", "bitstream", "testdata", name+".gz"))
 		if err != nil {
-			return fmt.Errorf("building the Verilated board with %s: %w\n%s", phy, err, stderr.String())
-		}
-		if err := addProgram(ctx, t, "bin/kv_board-"+phy, filepath.Join(l.Root, strings.TrimSpace(string(path)))); err != nil {
 			return err
 		}
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		b, err := io.ReadAll(z)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		t["designs/"+name] = entry{0o644, b}
 	}
 	return nil
 }

@@ -113,8 +113,10 @@ func (bus) Open(ctx context.Context, f flash.Found, alternate byte) (flash.Devic
 		}
 		if errors.Is(err, gousb.ErrorAccess) {
 			err = denied(f, err)
+		} else {
+			err = translate(err)
 		}
-		return nil, errors.Join(translate(err), c.Close())
+		return nil, errors.Join(err, c.Close())
 	}
 	d := &device{context: c, device: devices[0]}
 	d.device.ControlTimeout = controlTimeout

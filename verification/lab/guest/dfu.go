@@ -24,7 +24,7 @@ func noise(n int) []byte {
 func (m *machine) loader(options string) (memory string) {
 	memory = "/tmp/memory"
 	_ = os.Remove(memory)
-	s := m.serve("--usbip=127.0.0.1:0", "--board", "dfu:orangecrab-25f?size=262144&memory="+memory+options)
+	s := m.serve("--usbip=127.0.0.1:0", "--board", "dfu:orangecrab-25f?memory="+memory+options)
 	m.keepAttached(s.ready.Address, s.ready.USBIP[0].BusID)
 	m.until("the device is on the bus", func() bool { return len(devices()) == 1 })
 	return memory

@@ -96,7 +96,7 @@ const user = 1000
 func (m *machine) run(args ...string) output { return m.runAs(0, args...) }
 
 func (m *machine) runAs(uid uint32, args ...string) output {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	var stdout, stderr bytes.Buffer

@@ -26,6 +26,10 @@ var tests = []test{
 	{"hostile", testHostile},
 	{"dfu-util", testDFUUtil},
 	{"dfu-util-faults", testDFUUtilFaults},
+	{"flash", testFlash},
+	{"flash-faults", testFlashFaults},
+	{"flash-detach", testFlashDetach},
+	{"flash-refusals", testFlashRefusals},
 }
 
 // testKernel looks at the machine itself.
