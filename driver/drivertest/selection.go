@@ -78,7 +78,7 @@ func (s *session) selection(n, rows, sinks, recent, topK int, kind weightKind) c
 		payload = append(payload, pack(row)...)
 		payload = append(payload, make([]byte, rowBytes(n, s.p)-2*n)...)
 	}
-	c := s.command(packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: n, Sinks: sinks, Recent: recent, TopK: topK}, payload)
+	c := s.command(packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: n, Selection: packet.Selection{Sinks: sinks, Recent: recent, TopK: topK}}, payload)
 	c.name += ", " + kind.name
 	return c
 }

@@ -36,7 +36,7 @@ func BenchmarkStep(b *testing.B) {
 		{"dequantize-token-4", tile(regmap.OpDequantize, asym4)},
 		{"dequantize-channel-4", tile(regmap.OpDequantize, channel)},
 		{"dequantize-token-sym8", tile(regmap.OpDequantize, sym8)},
-		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Sinks: 4, Recent: 64, TopK: 512}, weights(32*4096))},
+		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 512}}, weights(32*4096))},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			e, err := New(p, 15, 0)

@@ -107,7 +107,7 @@ func samples(t testing.TB, p regmap.Params) [][]byte {
 	}
 	return append(wires,
 		request(t, p, packet.Request{Opcode: regmap.OpEcho, Rows: 333}, normal(167)[:333]),
-		request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 3, Dims: 32, Sinks: 2, Recent: 3, TopK: 7}, weights(96)),
+		request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 3, Dims: 32, Selection: packet.Selection{Sinks: 2, Recent: 3, TopK: 7}}, weights(96)),
 	)
 }
 

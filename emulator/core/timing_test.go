@@ -204,7 +204,7 @@ func TestTimingSelect(t *testing.T) {
 	for j := range 12 {
 		first[2*j], first[2*j+1] = 0, 0x10 // 2^-11 = 0x2000 units
 	}
-	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, Sinks: 1, Recent: 1, TopK: 9}, append(first, row...))
+	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, Selection: packet.Selection{Sinks: 1, Recent: 1, TopK: 9}}, append(first, row...))
 	tr := record(t, p, wire)
 	// 11 positions, all but 1: 7 after the first word, 11 after the second: a
 	// full beat at 79 and the rest at 80.
@@ -218,7 +218,7 @@ func TestTimingSelect(t *testing.T) {
 	short := wire[:48]
 	record(t, p, short).expect(t, []int{6, 7, 16, 17}, nil)
 	// Everything kept: no pass, E = 18.
-	all := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, TopK: 12}, append(first, row...))
+	all := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, Selection: packet.Selection{TopK: 12}}, append(first, row...))
 	record(t, p, all).expect(t, []int{6, 7, 28, 29, 30, 31}, nil)
 }
 
@@ -230,7 +230,7 @@ func TestTimingSelectSaturation(t *testing.T) {
 	for range rows * 8 {
 		payload = append(payload, 0xff, 0x7b)
 	}
-	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: 8, TopK: 1}, payload)
+	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: 8, Selection: packet.Selection{TopK: 1}}, payload)
 	// A score holds 65504 once, not twice; a row takes 4 cycles.
 	var want []int
 	for row := range rows - 1 {
@@ -254,6 +254,6 @@ func TestTimingOverlap(t *testing.T) {
 	record(t, p, echo(16), echo(16)).expect(t, span(6, 10), nil)
 	// A SELECT waits until no descriptor is in flight: the last trailer beat is
 	// pushed at 9, seen at 10: x = 10, payload 11, entry popped 11+16+1 = 28.
-	sel := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: 8, TopK: 8}, make([]byte, 16))
+	sel := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: 8, Selection: packet.Selection{TopK: 8}}, make([]byte, 16))
 	record(t, p, echo(16), sel).expect(t, append(span(6, 5), 12, 13, 29, 30, 31), nil)
 }

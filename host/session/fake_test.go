@@ -80,8 +80,8 @@ func (f *fake) answer(b []byte) []byte {
 	group := map[uint32]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}[regmap.ReqGroup.Get(h)]
 	r := packet.Request{
 		Opcode: regmap.ReqOpcode.Get(h), Tag: uint16(regmap.ReqTag.Get(h)), Rows: int(regmap.ReqRows.Get(h)), Dims: int(regmap.ReqDims.Get(h)),
-		Sinks: int(regmap.ReqSinks.Get(h)), Recent: int(regmap.ReqRecent.Get(h)), TopK: int(regmap.ReqTopK.Get(h)),
-		Layout: packet.Layout{Scheme: regmap.ReqScheme.Get(h), Axis: regmap.ReqAxis.Get(h), Bits: int(regmap.ReqBits.Get(h)), Group: group},
+		Selection: packet.Selection{Sinks: int(regmap.ReqSinks.Get(h)), Recent: int(regmap.ReqRecent.Get(h)), TopK: int(regmap.ReqTopK.Get(h))},
+		Layout:    packet.Layout{Scheme: regmap.ReqScheme.Get(h), Axis: regmap.ReqAxis.Get(h), Bits: int(regmap.ReqBits.Get(h)), Group: group},
 	}
 	f.requests = append(f.requests, r)
 	var out []byte

@@ -88,7 +88,7 @@ func (s *Session) selectCommand(sel Selection, buf []byte) (command, []byte) {
 	}
 	sinks, recent, topK := min(sel.Sinks, n), min(sel.Recent, n), min(sel.TopK, n)
 	return command{
-		request: packet.Request{Rows: len(weights) / n, Dims: n, Sinks: sinks, Recent: recent, TopK: topK},
+		request: packet.Request{Rows: len(weights) / n, Dims: n, Selection: packet.Selection{Sinks: sinks, Recent: recent, TopK: topK}},
 		payload: buf,
 		out:     2 * min(n, sinks+recent+topK),
 	}, buf

@@ -171,7 +171,7 @@ func (b *bench) selection(n int) {
 	}
 	spent := map[int]int{}
 	for _, count := range []int{rows / 2, rows} {
-		r := packet.Request{Opcode: regmap.OpSelect, Rows: count, Dims: n, TopK: 0}
+		r := packet.Request{Opcode: regmap.OpSelect, Rows: count, Dims: n, Selection: packet.Selection{TopK: 0}}
 		resp, _ := b.exchange(b.request(r, payload[:count*words*b.p.BeatBytes()]))
 		spent[count] = int(resp.Cycles)
 	}
@@ -186,7 +186,7 @@ func (b *bench) selection(n int) {
 	longest := 0
 	for name, row := range map[string][]byte{"random": payload[:len(equal)], "equal": equal} {
 		for _, k := range []int{0, 1, n / 4, n / 2, n - 1, n} {
-			r := packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, TopK: k}
+			r := packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, Selection: packet.Selection{TopK: k}}
 			resp, _ := b.exchange(b.request(r, row))
 			search := int(resp.Cycles) - b.p.HeaderBeats() - regmap.LatCheck - words
 			longest = max(longest, search)
