@@ -205,16 +205,20 @@ func (r *run) choose(ctx context.Context, l int, layer trace.Layer) ([][]int, er
 	if r.pol.Shared {
 		sets = 1
 	}
-	kept, err := r.s.Select(ctx, sets, func(h int) (session.Selection, error) {
-		sel := session.Selection{N: r.n, Sinks: r.pol.Sinks, Recent: r.pol.Recent, TopK: *r.pol.TopK}
+	answers, err := r.s.Select(ctx, sets, func(h int) (session.Selection, error) {
+		sel := session.Selection{N: r.n, Sinks: min(r.n, r.pol.Sinks), Recent: min(r.n, r.pol.Recent), TopK: min(r.n, *r.pol.TopK)}
 		rows, err := r.rows(ctx, l, h, layer)
 		sel.Weights = rows
 		return sel, err
 	})
-	for err == nil && len(kept) < r.t.Hkv {
-		kept = append(kept, slices.Clone(kept[0]))
+	if err != nil {
+		return nil, err
 	}
-	return kept, err
+	kept := make([][]int, r.t.Hkv)
+	for h := range kept {
+		kept[h] = slices.Clone(answers[min(h, sets-1)].Positions)
+	}
+	return kept, nil
 }
 
 // rows gives the rows that rank the positions for head h, or for all heads.

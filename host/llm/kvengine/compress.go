@@ -40,7 +40,7 @@ func (c *Cache) evict(ctx context.Context) error {
 			heads = heads[i%sets:][:1]
 		}
 		n := len(heads[0].pos)
-		sel := session.Selection{N: n, Sinks: c.pol.Sinks, Recent: c.pol.Recent, TopK: *c.pol.TopK}
+		sel := session.Selection{N: n, Sinks: min(n, c.pol.Sinks), Recent: min(n, c.pol.Recent), TopK: min(n, *c.pol.TopK)}
 		if c.pol.NeedsScores(n) {
 			sel.Weights = c.weights(i/sets, i%sets, heads)
 		}
@@ -56,7 +56,7 @@ func (c *Cache) evict(ctx context.Context) error {
 			if !c.pol.Shared {
 				i += h
 			}
-			c.layers[l].heads[h].keep(kept[i], c.cfg.HeadDim)
+			c.layers[l].heads[h].keep(kept[i].Positions, c.cfg.HeadDim)
 		}
 	}
 	return nil
