@@ -39,7 +39,7 @@ func BenchmarkStep(b *testing.B) {
 		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 512}}, weights(32*4096))},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			e, err := New(p, 15, 0)
+			e, err := New(p, allFeatures, 0)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func quantized(t testing.TB, p regmap.Params, l packet.Layout) []byte {
 // answer runs one packet on a fresh engine over an ideal link.
 func answer(t testing.TB, p regmap.Params, wire []byte) packet.Response {
 	t.Helper()
-	e, err := New(p, 15, 0)
+	e, err := New(p, allFeatures, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

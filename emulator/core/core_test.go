@@ -122,7 +122,7 @@ func TestPatience(t *testing.T) {
 				t.Fatalf("packet %d: %d, %d stalls on an ideal link", i, want.StallIn, want.StallOut)
 			}
 			for range 6 {
-				e, err := New(p, 15, 0)
+				e, err := New(p, allFeatures, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -151,7 +151,7 @@ func TestPatience(t *testing.T) {
 // Queued packets are answered in order, each as it is alone.
 func TestQueue(t *testing.T) {
 	p := regmap.Params{Lanes: 8, MaxDim: 32, TileTokens: 16, MaxTokens: 256}
-	e, err := New(p, 15, 0)
+	e, err := New(p, allFeatures, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestSoftResetAnywhere(t *testing.T) {
 	for _, wire := range wires {
 		good := answer(t, p, wire)
 		for at := 0; at < int(good.Cycles); at += 3 {
-			e, err := New(p, 15, 0)
+			e, err := New(p, allFeatures, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -225,7 +225,7 @@ func TestSoftResetAnywhere(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	p := regmap.Params{Lanes: 8, MaxDim: 32, TileTokens: 16, MaxTokens: 256}
 	for i, wire := range samples(t, p) {
-		e, err := New(p, 15, 0)
+		e, err := New(p, allFeatures, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
