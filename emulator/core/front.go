@@ -146,9 +146,9 @@ func (e *Engine) takePayload() {
 	last := in.last
 	f.expected--
 	f.taken++
-	aborted := last && f.expected > 0 && e.taking()
+	aborted := last && f.expected > 0 && e.aborts()
 	if aborted {
-		e.abortSelect(&in.data)
+		e.abortUnit(&in.data)
 	} else {
 		e.feed(&in.data, f.expected == 0)
 	}
@@ -163,6 +163,27 @@ func (e *Engine) takePayload() {
 	case last:
 		f.state = pad
 	}
+}
+
+// aborts reports that a payload which ends too early is not filled up.
+func (e *Engine) aborts() bool {
+	switch e.front.cmd.opcode {
+	case regmap.OpSelect, regmap.OpSink:
+		return true
+	case regmap.OpCompress:
+		return e.sel.left > 0
+	}
+	return false
+}
+
+// abortUnit takes the beat with which a payload ends too early, and answers.
+func (e *Engine) abortUnit(data *Beat) {
+	if e.front.cmd.opcode == regmap.OpSink {
+		e.payload.schedule(e.now+regmap.LatSink, 0, entLast).data = Beat{}
+		return
+	}
+	e.score(data)
+	e.payload.schedule(e.now+regmap.LatSelectSettle, 0, entLast|e.sel.flags).data = Beat{}
 }
 
 // finishInput pushes the outcome of a command whose input is complete.

@@ -39,25 +39,12 @@ func (u *selectUnit) start(c *command) {
 	clear(u.scores[:u.n])
 }
 
-// taking reports that the beats under way make the scores.
-func (e *Engine) taking() bool {
-	op := e.front.cmd.opcode
-	return op == regmap.OpSelect || op == regmap.OpCompress && e.sel.left > 0
-}
-
 // feedSelect takes a beat.
 func (e *Engine) feedSelect(data *Beat) {
 	e.score(data)
 	if e.sel.left == 0 {
 		e.emit()
 	}
-}
-
-// abortSelect takes the beat that ends a SELECT, or a COMPRESS before its values,
-// too early, and answers.
-func (e *Engine) abortSelect(data *Beat) {
-	e.score(data)
-	e.payload.schedule(e.now+regmap.LatSelectSettle, 0, entLast|e.sel.flags).data = Beat{}
 }
 
 // score adds a beat to the scores.
