@@ -5,7 +5,7 @@ LANES       ?= 8
 MAX_DIM     ?= 256
 TILE_TOKENS ?= 128
 MAX_TOKENS  ?= 4096
-FEATURES    ?= 15
+FEATURES    ?=
 export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT VERILATOR
 
 # How long `make lockstep` runs, and with what.
@@ -25,7 +25,7 @@ GO ?= go
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=15)
+rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=mask)
 	@scripts/build-rtl.sh
 
 rtl-trace: ## the same with waveforms
