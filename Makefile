@@ -6,11 +6,14 @@ MAX_DIM     ?= 256
 TILE_TOKENS ?= 128
 MAX_TOKENS  ?= 4096
 FEATURES    ?=
-export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT VERILATOR
+export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT RTL_COVERAGE VERILATOR
 
 # How long `make lockstep` runs, and with what.
 CYCLES ?= 10000000
 SEED   ?= 1
+
+# How many faults `make mutants` plants on either side.
+FAULTS ?= 150
 
 # What `make synth` is for, how often it places and routes, and how many at once.
 BOARD ?= ecp5-85f
@@ -20,7 +23,7 @@ JOBS  ?= 2
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke bench synth clean unit
+.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +59,12 @@ lockstep: ## emulator against RTL at every clock edge (CYCLES=10000000 SEED=1)
 
 mutants-smoke: ## shows that the lockstep catches broken RTL
 	$(GO) test -count=1 -run 'Mutant' -v ./verification/lockstep
+
+mutants: ## plants faults in the RTL and in the emulator and tells which checks notice (FAULTS=150 of each)
+	$(GO) run ./verification/mutation/cmd/mutants -rtl $(FAULTS) -emulator $(FAULTS) -o build/mutants.json
+
+coverage: ## lines, branches and toggles of the RTL under the lockstep's traffic, some minutes
+	$(GO) run ./verification/coverage/cmd/coverage
 
 bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the packages
 	$(GO) run ./verification/lockstep/cmd/lockstep -speed

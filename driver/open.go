@@ -34,7 +34,10 @@ func ParseURI(s string) (URI, error) {
 type Opener func(ctx context.Context, uri URI) (Device, error)
 
 // Registry maps URI schemes to openers. The zero value is empty and ready.
-type Registry struct{ openers map[string]Opener }
+type Registry struct {
+	openers map[string]Opener
+	listers map[string]Lister
+}
 
 // Register adds a scheme. Registering one twice is a programming error.
 func (r *Registry) Register(scheme string, open Opener) {

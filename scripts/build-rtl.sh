@@ -8,6 +8,7 @@
 #            RTL_DIR    its sources, listed in files.f         (hdl/rtl)
 #            RTL_OUT    where builds go                        (build/rtl)
 #            RTL_OPT    C++ optimisation                       (-O3)
+#            RTL_COVERAGE  if not empty: counts lines, branches and toggles, for verification/coverage
 #            VERILATOR  the program                            (verilator)
 #
 # The result is RTL_OUT/l8-d256-t128-n4096[-fMASK]/kv_rtl, or kv_rtl_trace, which can
@@ -29,6 +30,7 @@ if [ "${1:-}" = trace ]; then
   program=kv_rtl_trace
   trace=(--trace-fst --trace-structs)
 fi
+[ -z "${RTL_COVERAGE:-}" ] || trace+=(--coverage)
 dir=${RTL_OUT:-build/rtl}/$name
 
 sources=(verification/harness/kv_tap.sv verification/harness/*.hpp verification/harness/main.cpp scripts/build-rtl.sh)

@@ -244,6 +244,47 @@ var IrqCodes = Codes{
 	{1, "ERROR", "a response carried a status other than OK"},
 }
 
+// Fixed numbers of the byte links.
+const (
+	LinkVersion      = 1   // version of the frames and their rules
+	LinkHeaderBytes  = 4   // bytes of a frame before its payload: type, A, B, N
+	LinkCRCBytes     = 4   // bytes of the CRC-32 after the payload, little-endian
+	LinkMaxPayload   = 224 // most payload bytes of a frame; a multiple of every beat
+	LinkHelloBytes   = 12  // payload bytes of a device's HELLO
+	LinkRequestBytes = 6   // payload bytes of READ and WRITE: address (16 bits), value (32 bits)
+	LinkAnswerBytes  = 6   // payload bytes of ANSWER: value (32 bits), damaged frames, timeouts
+	LinkMaxSlots     = 64  // largest window, in frames
+	LinkRetries      = 15  // timeouts without a whole frame from the host, after which a device goes quiet
+)
+
+// Frame types: bits 3:0 of a frame's first byte.
+const (
+	FrameHello  = 1 // host: reset link and engine; device: done, and what it is
+	FrameRead   = 2 // host: read a register
+	FrameWrite  = 3 // host: write a register
+	FrameAnswer = 4 // device: outcome of the register request with this id
+	FrameData   = 5 // both: whole beats of the stream
+	FrameAck    = 6 // both: next DATA expected, first DATA not to be sent yet
+	FrameError  = 7 // device: a whole frame that it cannot follow
+)
+
+// Frame flags: positions in a frame's first byte.
+const (
+	FrameFlagLast = 4 // DATA: the last beat carries TLAST
+	FrameFlagNak  = 4 // ACK: frames were lost, go back to A
+	FrameFlagPoll = 5 // ACK: answer with an ACK
+	FrameFlagResp = 4 // ANSWER: two bits, the AXI response (0 OKAY, 2 SLVERR, 3 DECERR)
+)
+
+// Codes of an ERROR frame.
+const (
+	LinkErrNoHello = 1 // no HELLO since power-up; B is the first byte of the frame
+	LinkErrVersion = 2 // HELLO of another version; B is the device's version
+	LinkErrFrame   = 3 // unknown type or wrong length for it; B is the first byte of the frame
+	LinkErrCredit  = 4 // DATA beyond the limit; B is its sequence number
+	LinkErrBusy    = 5 // register request while another is under way; B is its id
+)
+
 // Register byte addresses.
 const (
 	RegMagic       = 0x000 // RO: reads Magic

@@ -11,6 +11,7 @@ kv_back.sv
 kv_echo.sv
 kv_fp16_clean.sv
 kv_ram_1r1w.sv
+kv_quant_gap.sv
 kv_quant_lane.sv
 kv_quant_scale.sv
 kv_quant_recip.sv

@@ -35,9 +35,13 @@ module kv_quant_pack #(
     output logic               push_nonfinite_o
 );
 
-  localparam int unsigned Units = Lanes == 2 ? 48 : 32;  // of the bit buffer
   localparam int unsigned Value = 16 / Lanes;  // units of a scale
   localparam int unsigned Item = 8 * Lanes + 32;  // bits an item may bring
+  // Units that wait for the next item, at most: with two lanes a scale and a minimum fill a beat by themselves.
+  localparam int unsigned Hold = Lanes == 2 ? 32 : 16;
+  localparam int unsigned FillW = $clog2(Hold);
+  localparam int unsigned Wide = Beat + Hold * Lanes;
+  localparam int unsigned Reach = Lanes == 2 ? Wide : Item + (Hold - 1) * Lanes;  // bits an item may reach to
 
   // Stage 1: codes side by side.
   logic [8*Lanes-1:0] packed_d, packed1_q;
@@ -87,16 +91,18 @@ module kv_quant_pack #(
   end
 
   // Stage 2: where the item goes, and what is pushed.
-  logic [5:0] fill_q, added, total, left;
+  logic [FillW-1:0] fill_q;
+  logic [5:0] codes, added, total, left;
   logic flush_q, pre_q, taint_q, ends, full, rest, push, prefixed;
   logic [Item-1:0] item_bits;
-  logic [Units*Lanes-1:0] placed_q;
+  logic [Reach-1:0] placed_d, placed_q;
   logic push2_q, last2_q, pre2_q, nonfinite2_q;
   logic [5:0] bytes2_q;
 
   assign prefixed = item1_q && first1_q && token_i;
-  assign added    = !item1_q ? '0 : (!bring1_q ? '0 : fold_i ? 6'd8 : 6'(bits_i)) + (prefixed ? 6'(asym_i ? 2 * Value : Value) : '0);
-  assign total    = fill_q + added;
+  assign codes    = !bring1_q ? '0 : fold_i ? 6'd8 : 6'(bits_i);
+  assign added    = !item1_q ? '0 : codes + (prefixed ? 6'(asym_i ? 2 * Value : Value) : '0);
+  assign total    = 6'(fill_q) + added;
   assign ends     = flush_q || (item1_q && last1_q);
   assign full     = total >= 6'd16;
   assign rest     = !full && ends && total != '0;
@@ -107,6 +113,9 @@ module kv_quant_pack #(
     item_bits = Item'(packed1_q);
     if (prefixed) item_bits = asym_i ? {packed1_q, prefix_i} : Item'({packed1_q, prefix_i[15:0]});
     if (!item1_q) item_bits = '0;
+    // By one bit of the fill after the other.
+    placed_d = Reach'(item_bits);
+    for (int k = 0; k < FillW; k++) if (fill_q[k]) placed_d = placed_d << (Lanes << k);
   end
 
   always_ff @(posedge clk_i) begin
@@ -118,8 +127,8 @@ module kv_quant_pack #(
       push2_q <= 1'b0;
       placed_q <= '0;
     end else if (en_i) begin
-      fill_q  <= left;
-      placed_q <= (Units * Lanes)'(item_bits) << (32'(fill_q) * Lanes);
+      placed_q <= placed_d;
+      fill_q  <= FillW'(left);
       flush_q <= ends && left != '0;
       pre_q   <= !push && (pre_q || (item1_q && first1_q && !token_i));
       taint_q <= left != '0 && ((item1_q && nonfinite1_q) || (taint_q && !(push && item1_q)));
@@ -136,16 +145,17 @@ module kv_quant_pack #(
     end
   end
 
-  // Stage 3: the bit buffer.
-  logic [Units*Lanes-1:0] held_q, sum;
-  assign sum = held_q | placed_q;
+  // Stage 3: what waits. After a push nothing is left of what waited before, except with two lanes.
+  logic [Hold*Lanes-1:0] held_q;
+  logic [Wide-1:0] sum;
+  assign sum = Wide'(held_q) | Wide'(placed_q);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       held_q       <= '0;
       push_valid_o <= 1'b0;
     end else if (en_i) begin
-      held_q       <= push2_q ? sum >> Beat : sum;
+      held_q       <= push2_q ? sum[Wide-1:Beat] : sum[Hold*Lanes-1:0];
       push_valid_o <= push2_q;
     end
   end
@@ -159,5 +169,7 @@ module kv_quant_pack #(
       push_nonfinite_o <= nonfinite2_q;
     end
   end
+
+  wire unused = &{1'b0, left};
 
 endmodule

@@ -2,22 +2,23 @@
 //
 // scale_i   fp16, not negative, finite
 // shift_o   10 + exponent of its 11-bit significand in units of 2^-24: 0 to 39; 63 for 0
-// sig_o     the significand without its leading one
-// recip_o   floor(2^27 / significand)
-// Outputs one cycle after the input, one scale every cycle. Nothing moves with en_i = 0.
+// sig_o     the significand without its leading one; one cycle after scale_i, as shift_o
+// recip_o   floor(2^21 / significand), 2047 at most, without its leading one; a cycle later than these
+// One scale every cycle. Nothing moves with en_i = 0.
 module kv_quant_recip (
     input  logic        clk_i,
     input  logic        en_i,
     input  logic [14:0] scale_i,
     output logic [ 5:0] shift_o,
     output logic [ 9:0] sig_o,
-    output logic [17:0] recip_o
+    output logic [ 9:0] recip_o
 );
 
-  logic [17:0] table_q[0:1023];
+  logic [9:0] table_q[0:1023];
 
   initial begin
-    for (int i = 0; i < 1024; i++) table_q[i] = 18'((1 << 27) / (1024 + i));
+    table_q[0] = 10'd1023;
+    for (int i = 1; i < 1024; i++) table_q[i] = 10'((1 << 21) / (1024 + i) - 1024);
   end
 
   logic [3:0] zeros;
@@ -44,7 +45,7 @@ module kv_quant_recip (
     if (en_i) begin
       shift_o <= shift;
       sig_o   <= sig;
-      recip_o <= table_q[sig];
+      recip_o <= table_q[sig_o];
     end
   end
 

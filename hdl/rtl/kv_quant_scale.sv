@@ -5,13 +5,13 @@
 // sym_i          symmetric
 // width_i        c: the divisor is 2^c - 1, c = 1 to 8
 // offset_i       high_i is m, of either sign; sym_i is set and width_i is 3
-// scale_o        the scale, 7 cycles later; negative only with offset_i; never -0, never beyond 65504
+// scale_o        the scale, 9 cycles later; negative only with offset_i; never -0, never beyond 65504
 // One scale every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
 // With D = max - min in units of 2^-24 and h its leading bit, the result is found in units of
-// 2^j, j = max(0, h - c - 10): A = floor(2 D / 2^j), then G = floor(A / (2^c - 1)) by a constant
-// reciprocal, one too small at most, and the remainder, which is G shifted and subtracted. G has one or two bits
-// below the 11 that are kept.
+// 2^j, j = max(0, h - c - 10). A = 2 D / 2^j is kept with 8 - c zeros below, so that its leading bit is bit 19 if j > 0,
+// and so is the divisor. Then G = A / divisor by a constant reciprocal, too small by less than 0.1: it has one or two
+// bits below the 11 that are kept, and which of the two a comparison tells. The remainder tells how to round.
 module kv_quant_scale (
     input  logic        clk_i,
     input  logic        en_i,
@@ -23,141 +23,151 @@ module kv_quant_scale (
     output logic [15:0] scale_o
 );
 
-  function automatic logic [39:0] fixed(input logic [14:0] h);
-    logic [39:0] v;
-    v = 40'({h[14:10] != '0, h[9:0]});
-    fixed = v << (h[14:10] == '0 ? 5'd0 : h[14:10] - 5'd1);
-  endfunction
+  // Stages 1 to 3: D in units of 2^(exponent - 11).
+  logic [21:0] gap3;
+  logic lost3;
+  logic [4:0] exp2;
+  logic [8:1] neg_q;  // m, and with it the sign of -m, on its way to the end
 
-  // Stage 1: to fixed point. Stage 2: D.
-  logic [39:0] high1_q, low1_q;
-  logic high_neg1_q, low_neg1_q, invert;
-  logic [40:0] plus, minus, d2_q;
+  kv_quant_gap u_gap (
+      .clk_i (clk_i),
+      .en_i  (en_i),
+      .a_i   (high_i),
+      .b_i   (low_i),
+      .sym_i (sym_i),
+      .exp_o (exp2),
+      .gap_o (gap3),
+      .lost_o(lost3)
+  );
 
-  assign plus   = {1'b0, high_neg1_q ? low1_q : high1_q};
-  assign minus  = {1'b0, high_neg1_q ? high1_q : low1_q};
-  assign invert = high_neg1_q == low_neg1_q;
+  always_ff @(posedge clk_i) if (en_i) neg_q <= {neg_q[7:1], high_i[15]};
 
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      high1_q     <= fixed(high_i[14:0]);
-      low1_q      <= sym_i ? '0 : fixed(low_i[14:0]);
-      high_neg1_q <= high_i[15] && !sym_i;
-      low_neg1_q  <= low_i[15] && !sym_i;
-      d2_q        <= plus + (minus ^ {41{invert}}) + 41'(invert);
-    end
-  end
-
-  // m, and with it the sign of -m, on its way to the end.
-  logic [6:1] neg_q;
-  always_ff @(posedge clk_i) if (en_i) neg_q <= {neg_q[5:1], high_i[15]};
-
-  // Stage 3: the unit 2^j.
-  logic [40:0] d3_q;
-  logic [5:0] top, unit3_q, below;
+  // Stage 4: how far A can go to the left until its leading bit is bit 19 (31: there is none), and how far it
+  // would for j = 0.
+  logic [21:0] gap4_q;
+  logic lost4_q;
+  logic signed [6:0] lead, plain3_q, lead4_q, plain4_q;
 
   always_comb begin
-    top = '0;
-    for (int i = 0; i < 41; i++) if (d2_q[i]) top = 6'(i);
+    lead = 7'sd31;
+    for (int i = 0; i < 22; i++) if (gap3[i]) lead = 7'sd19 - 7'(i);
   end
-  assign below = 6'(width_i) + 6'd10;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      d3_q    <= d2_q;
-      unit3_q <= top > below ? top - below : '0;
+      plain3_q <= {2'b0, exp2} - {3'b0, width_i} - 7'd2;
+      plain4_q <= plain3_q;
+      lead4_q  <= lead;
+      gap4_q   <= gap3;
+      lost4_q  <= lost3;
     end
   end
 
-  // Stage 4: A, and whether a bit was lost.
-  logic [41:0] aligned, kept;
-  logic [19:0] a4_q;
-  logic [ 4:0] unit4_q;
-  logic        lost4_q;
+  // Stage 5: the lesser of the two, -9 to 19; the rest is j.
+  logic signed [6:0] rest;
+  logic [21:0] gap5_q;
+  logic [4:0] left5_q, unit5_q;
+  logic lost5_q;
 
-  assign aligned = {d3_q, 1'b0} >> unit3_q;
-  assign kept    = aligned << unit3_q;
+  assign rest = plain4_q - lead4_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      a4_q    <= aligned[19:0];
-      lost4_q <= kept != {d3_q, 1'b0};
-      unit4_q <= unit3_q[4:0];
+      left5_q <= 5'(rest[6] ? plain4_q : lead4_q) + 5'd9;
+      unit5_q <= rest[6] ? '0 : rest[4:0];
+      gap5_q  <= gap4_q;
+      lost5_q <= lost4_q;
     end
   end
 
-  // Stage 5: times floor(2^(16 + c) / (2^c - 1)); A is cut by two bits where it has more than 18.
-  logic [17:0] recip, factor;
-  logic        cut;
-  logic [35:0] product5_q;
-  logic [19:0] a5_q;
-  logic [ 4:0] unit5_q;
-  logic        lost5_q;
+  // Stage 6: A.
+  logic [28:0] moved;
+  logic [19:0] a6_q;
+  logic [4:0] unit6_q;
+  logic lost6_q;
 
-  assign cut    = width_i >= 4'd7;
-  assign factor = cut ? a4_q[19:2] : a4_q[17:0];
-
-  always_comb begin
-    unique case (width_i)
-      4'd1: recip = 18'd131072;
-      4'd2: recip = 18'd87381;
-      4'd3: recip = 18'd74898;
-      4'd4: recip = 18'd69905;
-      4'd5: recip = 18'd67650;
-      4'd6: recip = 18'd66576;
-      4'd7: recip = 18'd66052;
-      default: recip = 18'd65793;
-    endcase
-  end
+  assign moved = 29'(gap5_q) << left5_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      product5_q <= 36'(factor) * 36'(recip);
-      a5_q       <= a4_q;
-      unit5_q    <= unit4_q;
-      lost5_q    <= lost4_q;
-    end
-  end
-
-  // Stage 6: G and the remainder.
-  logic [13:0] quot, quot6_q;
-  logic [9:0] rem6_q;
-  logic [ 4:0] unit6_q;
-  logic        lost6_q;
-
-  assign quot = offset_i ? 14'(a5_q >> 3) : 14'(product5_q >> (cut ? 5'd14 + 5'(width_i) : 5'd16 + 5'(width_i)));
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      quot6_q <= quot;
-      rem6_q  <= offset_i ? {7'd0, a5_q[2:0]} : a5_q[9:0] - 10'(quot << width_i) + quot[9:0];
+      a6_q    <= moved[28:9];
+      lost6_q <= lost5_q || moved[8:0] != '0;
       unit6_q <= unit5_q;
-      lost6_q <= lost5_q;
     end
   end
 
-  // Stage 7: correct, round half to even. As an integer in units of 2^j with j > 0 the leading
-  // one adds one to the exponent field, which is therefore j; with j = 0 the integer is the pattern.
-  logic more, big, half, sticky, up;
-  logic [9:0] divisor;
-  logic [13:0] exact;
-  logic [11:0] whole;
+  // Stage 7: times floor(2^(16 + c) / (2^c - 1)); and whether the quotient has 12 bits below the point of the
+  // divisor, not 11, before those that are kept.
+  logic [17:0] recip_q;
+  logic [35:0] product;
+  logic [8:0] divisor_q;
+  logic [12:0] quot7_q;
+  logic [11:0] a7_q;
+  logic [4:0] unit7_q;
+  logic lost7_q, big7_q;
+
+  assign product = 36'(a6_q[19:2]) * 36'(recip_q);
+
+  always_ff @(posedge clk_i) begin
+    unique case (width_i)
+      4'd1: recip_q <= 18'd131072;
+      4'd2: recip_q <= 18'd87381;
+      4'd3: recip_q <= offset_i ? 18'd65536 : 18'd74898;
+      4'd4: recip_q <= 18'd69905;
+      4'd5: recip_q <= 18'd67650;
+      4'd6: recip_q <= 18'd66576;
+      4'd7: recip_q <= 18'd66052;
+      default: recip_q <= 18'd65793;
+    endcase
+    divisor_q <= offset_i ? 9'd256 : 9'd256 - 9'(9'd256 >> width_i);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      quot7_q <= product[35:23];
+      big7_q  <= {1'b0, a6_q[19:12]} >= divisor_q;
+      a7_q    <= a6_q[11:0];
+      unit7_q <= unit6_q;
+      lost7_q <= lost6_q;
+    end
+  end
+
+  // Stage 8: the 11 bits that are kept, W, one too small at most, and 2 W d beside A - d: d is half of what
+  // one in W stands for.
+  logic [11:0] whole, whole8_q, back8_q, less8_q;
+  logic [9:0] half;
+  logic [4:0] exp8_q;
+  logic exact8_q;
+
+  assign whole = big7_q ? quot7_q[12:1] : quot7_q[11:0];
+  assign half  = big7_q ? {divisor_q, 1'b0} : {1'b0, divisor_q};
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      whole8_q <= whole;
+      back8_q  <= {11'(22'(whole) * 22'(half)), 1'b0};
+      less8_q  <= a7_q - 12'(half);
+      exact8_q <= !lost7_q && !whole[0];
+      exp8_q   <= unit7_q + 5'(big7_q);
+    end
+  end
+
+  // Stage 9: round half to even. As an integer in units of 2^j with j > 0 the leading one adds one to the
+  // exponent field, which is therefore j; with j = 0 the integer is the pattern. The estimate is too small
+  // only where the remainder is above d anyhow.
+  logic [11:0] over;
   logic [14:0] pattern;
 
-  assign divisor = offset_i ? 10'd8 : (10'd1 << width_i) - 10'd1;
-  assign more    = rem6_q >= divisor;
-  assign exact   = quot6_q + 14'(more);
-  assign big     = exact[12];
-  assign whole   = big ? {1'b0, exact[12:2]} : exact[12:1];
-  assign half    = big ? exact[1] : exact[0];
-  assign sticky  = lost6_q || (rem6_q != '0 && rem6_q != divisor) || (big && exact[0]);
-  assign up      = half && (sticky || whole[0]);
-  assign pattern = {unit6_q + 5'(big), 10'd0} + 15'(whole) + 15'(up);
+  assign over    = less8_q - back8_q - 12'(exact8_q);
+  assign pattern = {exp8_q, 10'd0} + 15'(whole8_q) + 15'(!over[11]);
 
   always_ff @(posedge clk_i) begin
-    if (en_i) scale_o <= {offset_i && !neg_q[6] && pattern != '0, pattern};
+    if (en_i) begin
+      scale_o[14:0] <= pattern;
+      scale_o[15]   <= offset_i && !neg_q[8] && (exp8_q != '0 || whole8_q != '0 || !over[11]);
+    end
   end
 
-  wire unused = &{1'b0, aligned[41:20], product5_q, exact[13], unit3_q[5]};
+  wire unused = &{1'b0, product[22:0], rest[5], over[10:0]};
 
 endmodule

@@ -1,10 +1,11 @@
 // Scales of per-channel groups: taken one channel a cycle, given a beat's worth at a time to the
 // lanes, and as beats of the result.
 //
-// put_i, scale_i .. recip_i   parameters of the next channel; channels in order, groups in order
-// words_i, asym_i             beats of a row less one; a group has minima
-// read_i, bank_i, word_i      an item of group number bank_i (mod 4), beat word_i of its row, is
-//                             read from the ring: min_o 1, shift_o 3, sig_o and recip_o 5 cycles later
+// put_i, scale_i, min_i       parameters of the next channel; channels in order, groups in order
+// shift_i, sig_i, recip_i     its divisor (see kv_quant_recip), two cycles later
+// top_word_i, asym_i          beats of a row less one; a group has minima
+// bank_i, word_i              an item of group number bank_i (mod 4), beat word_i of its row, is
+//                             read from the ring: min_o 1, shift_o .. recip_o 3 cycles later
 // pre_start_i                 cycle c: the scales, then the minima, of the next group come as beats in
 //                             c + 2 and on, one a cycle; pre_last_o with the last
 // At most four groups may be between their first put and their last use. Nothing moves with en_i = 0.
@@ -22,7 +23,7 @@ module kv_quant_table #(
     input  logic [        15:0] min_i,
     input  logic [         5:0] shift_i,
     input  logic [         9:0] sig_i,
-    input  logic [        17:0] recip_i,
+    input  logic [         9:0] recip_i,
     input  logic [   WordW-1:0] top_word_i,
     input  logic                asym_i,
     input  logic [         1:0] bank_i,
@@ -30,7 +31,7 @@ module kv_quant_table #(
     output logic [16*Lanes-1:0] min_o,
     output logic [ 6*Lanes-1:0] shift_o,
     output logic [10*Lanes-1:0] sig_o,
-    output logic [18*Lanes-1:0] recip_o,
+    output logic [10*Lanes-1:0] recip_o,
     input  logic                pre_start_i,
     output logic                pre_valid_o,
     output logic [16*Lanes-1:0] pre_data_o,
@@ -41,11 +42,12 @@ module kv_quant_table #(
   logic [16*Lanes-1:0] scales_q, mins_q, held_q;
   logic [6*Lanes-1:0] shifts_q;
   logic [10*Lanes-1:0] sigs_q;
-  logic [18*Lanes-1:0] recips_q;
+  logic [10*Lanes-1:0] recips_q;
   logic [$clog2(Lanes)-1:0] lane_q;
-  logic full_q, full_asym_q;
-  logic [1:0] bank_q, full_bank_q;
-  logic [WordW-1:0] word_q, full_word_q;
+  logic put1_q, put2_q, full_q, full_asym_q, full2_q;
+  logic [1:0] bank_q, full_bank_q, full2_bank_q;
+  logic [WordW-1:0] word_q, full_word_q, full2_word_q;
+  logic full1_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -54,7 +56,15 @@ module kv_quant_table #(
       bank_q <= '0;
       word_q <= '0;
       full_asym_q <= 1'b0;
+      put1_q <= 1'b0;
+      put2_q <= 1'b0;
+      full1_q <= 1'b0;
+      full2_q <= 1'b0;
     end else if (en_i) begin
+      put1_q <= put_i;
+      put2_q <= put1_q;
+      full1_q <= full_q;
+      full2_q <= full1_q;
       full_q <= put_i && &lane_q;
       full_asym_q <= full_q && asym_i;
       if (put_i) lane_q <= lane_q + 1'b1;
@@ -70,24 +80,28 @@ module kv_quant_table #(
       if (put_i) begin
         scales_q <= {scale_i, scales_q[16*Lanes-1:16]};
         mins_q   <= {min_i, mins_q[16*Lanes-1:16]};
+      end
+      if (put2_q) begin
         shifts_q <= {shift_i, shifts_q[6*Lanes-1:6]};
         sigs_q   <= {sig_i, sigs_q[10*Lanes-1:10]};
-        recips_q <= {recip_i, recips_q[18*Lanes-1:18]};
+        recips_q <= {recip_i, recips_q[10*Lanes-1:10]};
       end
       held_q      <= mins_q;
       full_bank_q <= bank_q;
       full_word_q <= word_q;
+      full2_bank_q <= full_bank_q;
+      full2_word_q <= full_word_q;
     end
   end
 
-  // For the lanes: three memories, read as late as each is needed.
-  logic [WordW+1:0] at0, at_q[1:4];
+  // For the lanes: two memories, read as late as each is needed.
+  logic [WordW+1:0] at0, at1_q, at2_q;
   assign at0 = {bank_i, word_i};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      at_q[1] <= at0;
-      for (int i = 2; i <= 4; i++) at_q[i] <= at_q[i-1];
+      at1_q <= at0;
+      at2_q <= at1_q;
     end
   end
 
@@ -106,31 +120,17 @@ module kv_quant_table #(
   );
 
   kv_ram_1r1w #(
-      .Width(6 * Lanes),
-      .Depth(4 * Words)
-  ) u_shifts (
-      .clk_i  (clk_i),
-      .en_i   (en_i),
-      .we_i   (full_q),
-      .waddr_i({bank_q, word_q}),
-      .data_i (shifts_q),
-      .raddr_i(at_q[2]),
-      .zero_i (1'b0),
-      .data_o (shift_o)
-  );
-
-  kv_ram_1r1w #(
-      .Width(28 * Lanes),
+      .Width(26 * Lanes),
       .Depth(4 * Words)
   ) u_divisors (
       .clk_i  (clk_i),
       .en_i   (en_i),
-      .we_i   (full_q),
-      .waddr_i({bank_q, word_q}),
-      .data_i ({recips_q, sigs_q}),
-      .raddr_i(at_q[4]),
+      .we_i   (full2_q),
+      .waddr_i({full2_bank_q, full2_word_q}),
+      .data_i ({recips_q, sigs_q, shifts_q}),
+      .raddr_i(at2_q),
       .zero_i (1'b0),
-      .data_o ({recip_o, sig_o})
+      .data_o ({recip_o, sig_o, shift_o})
   );
 
   // As beats: scales in the lower, minima in the upper half of a bank; a word's minima are written

@@ -13,6 +13,9 @@ var Controls = []string{"random", "recent", "streaming"}
 
 const controlSinks = 4
 
+// Control gives the control of a kind, one of [Controls], that keeps n fp16 rows.
+func Control(kind string, n int) Run { return control(kind, n) }
+
 // control gives a control that keeps n fp16 rows.
 func control(kind string, n int) Run {
 	p := policy.Full()

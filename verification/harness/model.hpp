@@ -12,6 +12,13 @@
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
+#if VM_COVERAGE
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "verilated_cov.h"
+#endif
 
 namespace kv {
 
@@ -45,6 +52,11 @@ class Model {
     if (wave_) wave_->close();
 #endif
     top_->final();
+#if VM_COVERAGE
+    // A build with coverage leaves its counts in this directory, one file a process.
+    if (const char* dir = std::getenv("KVACCEL_COVERAGE"))
+      context_.coveragep()->write((std::string(dir) + "/" + std::to_string(getpid()) + ".dat").c_str());
+#endif
   }
 
   Vkv* operator->() { return top_.get(); }

@@ -2,6 +2,7 @@ package lockstep
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +28,8 @@ type Campaign struct {
 	Regime  string
 	Workers int    // runs at a time; 0 is one for each processor
 	All     bool   // go on after a difference
-	Wave    string // directory for waveforms; "" is none
+	Wave    string // directory for waveforms and shortened sequences; "" is none
+	Shrink  int    // tries at shortening what led to a difference; 0 is not at all
 }
 
 // Summary is the outcome of a campaign.
@@ -66,6 +68,9 @@ func (c Campaign) Run(ctx context.Context) (*Summary, error) {
 				} else if d != nil && c.Wave != "" {
 					if d.Waveform, err = c.waveform(ctx, cfg, d); err != nil {
 						d.Waveform = fmt.Sprint("none: ", err)
+					}
+					if d.Shortest, err = c.shortest(ctx, cfg, d); err != nil {
+						d.Shortest = fmt.Sprint("  not shortened: ", err)
 					}
 				}
 			}
@@ -166,6 +171,70 @@ func (c Campaign) waveform(ctx context.Context, cfg Config, d *Difference) (stri
 		}
 	}
 	return file, nil
+}
+
+// shortest shortens the sequence that led to a difference, keeps it in a file and
+// describes it.
+func (c Campaign) shortest(ctx context.Context, cfg Config, d *Difference) (string, error) {
+	if c.Shrink == 0 {
+		return "", nil
+	}
+	s, err := Record(cfg, d.BuildHash, d.Cycle+1)
+	if err != nil {
+		return "", err
+	}
+	if s, err = Shrink(ctx, s, c.Shrink, c.fresh(ctx, cfg)); err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(c.Wave, fmt.Sprintf("%s-seed-%d.json", cfg.Name(), cfg.Seed))
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		return "", err
+	}
+	text, err := s.Describe()
+	return fmt.Sprintf("%s\n  in %s; again: go run ./verification/lockstep/cmd/lockstep -replay %s", text, file, file), err
+}
+
+// fresh gives simulations in their first state.
+func (c Campaign) fresh(ctx context.Context, cfg Config) func() (Machine, func(), error) {
+	return func() (Machine, func(), error) {
+		p, err := simulation.Start(ctx, c.program(cfg.Set, "kv_rtl"), fmt.Sprintf("--seed=%d", 1+cfg.Seed%1000))
+		if err != nil {
+			return nil, nil, err
+		}
+		return p, func() { p.Close() }, nil
+	}
+}
+
+// Replay plays a sequence that was kept, on its engine, and gives the clock of the
+// first difference, -1 if there is none, and what the sequence does.
+func (c Campaign) Replay(ctx context.Context, file string) (int, string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return -1, "", err
+	}
+	var s Sequence
+	if err := json.Unmarshal(b, &s); err != nil || len(s.Pins)%simulation.PinsInSize != 0 {
+		return -1, "", fmt.Errorf("%s is no sequence (%v)", file, err)
+	}
+	if err := Build(ctx, []Set{s.Set}, c.Build, false); err != nil {
+		return -1, "", err
+	}
+	m, end, err := c.fresh(ctx, Config{Set: s.Set})()
+	if err != nil {
+		return -1, "", err
+	}
+	defer end()
+	s.BuildHash = m.(*simulation.Process).Hello.BuildHash
+	text, err := s.Describe()
+	if err != nil {
+		return -1, "", err
+	}
+	at, err := s.Differs(ctx, m)
+	return at, text, err
 }
 
 // Build makes the programs of the sets, unless they are up to date. The sources

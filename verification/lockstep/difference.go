@@ -17,6 +17,7 @@ type Difference struct {
 	Window    []string // the cycles around it, one line each, of the emulator; of the RTL from Cycle on
 	UnderWay  []string // the packets that the engine is busy with
 	Waveform  string   // the RTL's; "" if none could be made
+	Shortest  string   // the shortest sequence found that leads to a difference
 }
 
 // Field is a pin or register that differs.
@@ -41,6 +42,9 @@ func (d *Difference) String() string {
 	}
 	if d.Waveform != "" {
 		fmt.Fprintln(&b, "  waveform of the RTL:", d.Waveform)
+	}
+	if d.Shortest != "" {
+		fmt.Fprintf(&b, "  shortened:\n%s\n", d.Shortest)
 	}
 	c := d.Config
 	c.Cycles = d.Cycle + 50

@@ -45,22 +45,11 @@ func (w *twin) Replay(_ context.Context, in []byte) ([]byte, error) {
 			w.fault(w.cycle, &po)
 		}
 		got = po.Append(got)
-		ci := inputs(&p)
+		ci := coreInputs(&p)
 		w.engine.Step(&ci)
 		w.cycle++
 	}
 	return got, w.err
-}
-
-// inputs undoes pinsIn.
-func inputs(p *simulation.PinsIn) core.Inputs {
-	f := func(bit uint16) bool { return p.Flags&bit != 0 }
-	return core.Inputs{
-		Reset: f(simulation.InReset), SValid: f(simulation.InSValid), SLast: f(simulation.InSLast), SData: p.Data,
-		MReady: f(simulation.InMReady), AWValid: f(simulation.InAWValid), AWAddr: p.AWAddr, WValid: f(simulation.InWValid),
-		WData: p.WData, WStrb: uint8(p.Flags >> simulation.InStrobeShift), BReady: f(simulation.InBReady),
-		ARValid: f(simulation.InARValid), ARAddr: p.ARAddr, RReady: f(simulation.InRReady),
-	}
 }
 
 func TestTwinsAgree(t *testing.T) {

@@ -24,6 +24,7 @@ func Files() ([]File, error) {
 	return []File{
 		{"driver/regmap/generated.go", goText},
 		{"hdl/rtl/kv_pkg.sv", renderVerilog()},
+		{"hdl/rtl/link/kv_link_pkg.sv", renderLinkVerilog()},
 		{"docs/reference/regmap.md", renderDoc()},
 	}, nil
 }
@@ -88,7 +89,7 @@ func renderGo() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// Code %s DO NOT EDIT.\n\npackage regmap\n\n", strings.ToLower(stamp[:1])+strings.TrimSuffix(stamp[1:], "; do not edit.")+".")
 	fmt.Fprintf(&b, "// SpecID is the hash of the ABI part of the specification.\nconst SpecID = 0x%08X\n\n", ID())
-	for _, e := range families() {
+	for _, e := range append(families(), Links...) {
 		fmt.Fprintf(&b, "// %s\nconst (\n", e.Doc)
 		for _, v := range e.Values {
 			fmt.Fprintf(&b, "\t%s%s = %s // %s\n", e.Prefix, v.Name, v.literal(), v.Doc)
@@ -126,17 +127,7 @@ func renderVerilog() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// %s\n//\n// Registers, packet headers, codes, limits and latencies of the engine.\n// A header field NAME is bits NAME_LSB +: NAME_W of the 256-bit header.\n\n// No engine build uses all of them.\n// verilator lint_off UNUSEDPARAM\npackage kv_pkg;\n\n", stamp)
 	fmt.Fprintf(&b, "  localparam logic [31:0] SPEC_ID = 32'h%08X;\n\n", ID())
-	for _, e := range families() {
-		fmt.Fprintf(&b, "  // %s\n", e.Doc)
-		for _, v := range e.Values {
-			lit := fmt.Sprint(v.Value)
-			if v.Hex {
-				lit = fmt.Sprintf("32'h%X", v.Value)
-			}
-			fmt.Fprintf(&b, "  localparam int unsigned %s = %s;  // %s\n", verilogName(e.Prefix, v.Name), lit, v.Doc)
-		}
-		b.WriteByte('\n')
-	}
+	verilogEnums(&b, families())
 	fmt.Fprint(&b, "  // Register byte addresses.\n")
 	for _, r := range Registers {
 		fmt.Fprintf(&b, "  localparam logic [11:0] %s = 12'h%03X;  // %s: %s\n", verilogName("Reg", r.Name), r.Addr, r.Access, r.Doc)
@@ -152,6 +143,30 @@ func renderVerilog() []byte {
 	}
 	fmt.Fprint(&b, "endpackage\n")
 	return b.Bytes()
+}
+
+// renderLinkVerilog is a package of its own: an engine without a byte link
+// does not need it.
+func renderLinkVerilog() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// %s\n//\n// Frames of the byte links (docs/link.md).\n\n// verilator lint_off UNUSEDPARAM\npackage kv_link_pkg;\n\n", stamp)
+	verilogEnums(&b, Links)
+	fmt.Fprint(&b, "endpackage\n")
+	return b.Bytes()
+}
+
+func verilogEnums(b *bytes.Buffer, enums []Enum) {
+	for _, e := range enums {
+		fmt.Fprintf(b, "  // %s\n", e.Doc)
+		for _, v := range e.Values {
+			lit := fmt.Sprint(v.Value)
+			if v.Hex {
+				lit = fmt.Sprintf("32'h%X", v.Value)
+			}
+			fmt.Fprintf(b, "  localparam int unsigned %s = %s;  // %s\n", verilogName(e.Prefix, v.Name), lit, v.Doc)
+		}
+		b.WriteByte('\n')
+	}
 }
 
 func renderDoc() []byte {
@@ -174,7 +189,10 @@ func renderDoc() []byte {
 		b.WriteByte('\n')
 	}
 	fmt.Fprint(&b, "## Codes, limits and latencies\n\n")
-	for _, e := range families() {
+	for _, e := range append(families(), Links...) {
+		if len(Links) > 0 && e.Prefix == Links[0].Prefix {
+			fmt.Fprint(&b, "## Byte links\n\nThe [frames](../link.md) between a host and a board; not in SPEC_ID.\n\n")
+		}
 		fmt.Fprintf(&b, "%s\n\n| name | value | meaning |\n|---|---|---|\n", e.Doc)
 		for _, v := range e.Values {
 			fmt.Fprintf(&b, "| %s%s | %s | %s |\n", e.Prefix, v.Name, v.literal(), v.Doc)

@@ -126,6 +126,44 @@ var Enums = []Enum{
 	}},
 }
 
+// Links are the constants of the byte links; docs/link.md says how they are
+// used. They are no part of what SPEC_ID hashes: a link has its own version.
+var Links = []Enum{
+	{Prefix: "Link", Doc: "Fixed numbers of the byte links.", Values: []Const{
+		{Name: "Version", Value: 1, Doc: "version of the frames and their rules"},
+		{Name: "HeaderBytes", Value: 4, Doc: "bytes of a frame before its payload: type, A, B, N"},
+		{Name: "CRCBytes", Value: 4, Doc: "bytes of the CRC-32 after the payload, little-endian"},
+		{Name: "MaxPayload", Value: 224, Doc: "most payload bytes of a frame; a multiple of every beat"},
+		{Name: "HelloBytes", Value: 12, Doc: "payload bytes of a device's HELLO"},
+		{Name: "RequestBytes", Value: 6, Doc: "payload bytes of READ and WRITE: address (16 bits), value (32 bits)"},
+		{Name: "AnswerBytes", Value: 6, Doc: "payload bytes of ANSWER: value (32 bits), damaged frames, timeouts"},
+		{Name: "MaxSlots", Value: 64, Doc: "largest window, in frames"},
+		{Name: "Retries", Value: 15, Doc: "timeouts without a whole frame from the host, after which a device goes quiet"},
+	}},
+	{Prefix: "Frame", Doc: "Frame types: bits 3:0 of a frame's first byte.", Values: []Const{
+		{Name: "Hello", Value: 1, Doc: "host: reset link and engine; device: done, and what it is"},
+		{Name: "Read", Value: 2, Doc: "host: read a register"},
+		{Name: "Write", Value: 3, Doc: "host: write a register"},
+		{Name: "Answer", Value: 4, Doc: "device: outcome of the register request with this id"},
+		{Name: "Data", Value: 5, Doc: "both: whole beats of the stream"},
+		{Name: "Ack", Value: 6, Doc: "both: next DATA expected, first DATA not to be sent yet"},
+		{Name: "Error", Value: 7, Doc: "device: a whole frame that it cannot follow"},
+	}},
+	{Prefix: "FrameFlag", Doc: "Frame flags: positions in a frame's first byte.", Values: []Const{
+		{Name: "Last", Value: 4, Doc: "DATA: the last beat carries TLAST"},
+		{Name: "Nak", Value: 4, Doc: "ACK: frames were lost, go back to A"},
+		{Name: "Poll", Value: 5, Doc: "ACK: answer with an ACK"},
+		{Name: "Resp", Value: 4, Doc: "ANSWER: two bits, the AXI response (0 OKAY, 2 SLVERR, 3 DECERR)"},
+	}},
+	{Prefix: "LinkErr", Doc: "Codes of an ERROR frame.", Values: []Const{
+		{Name: "NoHello", Value: 1, Doc: "no HELLO since power-up; B is the first byte of the frame"},
+		{Name: "Version", Value: 2, Doc: "HELLO of another version; B is the device's version"},
+		{Name: "Frame", Value: 3, Doc: "unknown type or wrong length for it; B is the first byte of the frame"},
+		{Name: "Credit", Value: 4, Doc: "DATA beyond the limit; B is its sequence number"},
+		{Name: "Busy", Value: 5, Doc: "register request while another is under way; B is its id"},
+	}},
+}
+
 // Registers is the register map.
 var Registers = []Register{
 	{"Magic", 0x000, RO, "reads Magic"},

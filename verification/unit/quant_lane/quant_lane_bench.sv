@@ -2,7 +2,7 @@
 //
 // x_i, min_i, scale_i       cleaned fp16, given together; scale_i is negative only with offset_i
 // sym_i, offset_i, limit_i  as kv_quant_lane; to be kept while elements are under way
-// code_o                    10 cycles later
+// code_o                    9 cycles later; of an offset code the four bits that count
 module quant_lane_bench (
     input  logic        clk_i,
     input  logic        en_i,
@@ -16,9 +16,9 @@ module quant_lane_bench (
 );
 
   logic [5:0] shift, shift2_q;
-  logic [9:0] sig;
-  logic [17:0] recip;
-  logic [27:0] divisor_q[2:4];
+  logic [9:0] sig, sig2_q, recip;
+  logic [19:0] divisor_q[3:5];
+  logic [7:0] code;
 
   kv_quant_recip u_recip (
       .clk_i  (clk_i),
@@ -32,9 +32,10 @@ module quant_lane_bench (
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       shift2_q     <= shift;
-      divisor_q[2] <= {recip, sig};
-      divisor_q[3] <= divisor_q[2];
+      sig2_q       <= sig;
+      divisor_q[3] <= {recip, sig2_q};
       divisor_q[4] <= divisor_q[3];
+      divisor_q[5] <= divisor_q[4];
     end
   end
 
@@ -48,9 +49,11 @@ module quant_lane_bench (
       .offset_i(offset_i),
       .limit_i (limit_i),
       .shift_i (shift2_q),
-      .sig_i   (divisor_q[4][9:0]),
-      .recip_i (divisor_q[4][27:10]),
-      .code_o  (code_o)
+      .sig_i   (divisor_q[5][9:0]),
+      .recip_i (divisor_q[5][19:10]),
+      .code_o  (code)
   );
+
+  assign code_o = code & (offset_i ? 8'h0F : 8'hFF);
 
 endmodule

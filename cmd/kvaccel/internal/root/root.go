@@ -17,6 +17,7 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/inspect"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/restore"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/run"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/sweep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tracecmd"
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/rtl"
@@ -68,6 +69,7 @@ same bytes and the same cycle counts.`,
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
 		run.New(env), eval.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
+		sweep.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
 		cmd.AddCommand(sub)

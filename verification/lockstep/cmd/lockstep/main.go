@@ -46,6 +46,8 @@ func run(ctx context.Context) (bool, error) {
 	flag.StringVar(&c.Regime, "regime", "", "use only this kind of traffic: ideal, busy, stuttering, registers, resets, malformed, short")
 	flag.BoolVar(&c.All, "all", false, "go on after a difference")
 	flag.StringVar(&c.Wave, "wave", "build/lockstep", "directory for waveforms; empty for none")
+	flag.IntVar(&c.Shrink, "shrink", 600, "tries at shortening what led to a difference; 0 for none")
+	replay := flag.String("replay", "", "play a shortened sequence from its file instead")
 	flag.BoolVar(&speed, "speed", false, "measure both sides alone on the same stimulus instead")
 	flag.Parse()
 	c.Only, one.Features = uint32(only), uint32(features)
@@ -55,6 +57,13 @@ func run(ctx context.Context) (bool, error) {
 			c.Sets = []lockstep.Set{one}
 		}
 	})
+	if *replay != "" {
+		at, text, err := c.Replay(ctx, *replay)
+		if err == nil {
+			fmt.Printf("%s\nfirst difference in clock %d (-1: none)\n", text, at)
+		}
+		return at < 0, err
+	}
 	if err := lockstep.Build(ctx, c.Sets, c.Build, false); err != nil {
 		return false, err
 	}

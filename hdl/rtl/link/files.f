@@ -1,0 +1,17 @@
+kv_link_pkg.sv
+kv_link_crc.sv
+kv_link_rx.sv
+kv_link_in.sv
+kv_link_out.sv
+kv_link_regs.sv
+kv_link_ctrl.sv
+kv_link_tx.sv
+kv_link.sv
+kv_uart_rx.sv
+kv_uart_tx.sv
+kv_uart_phy.sv
+kv_cdc_fifo.sv
+kv_ft_bus.sv
+kv_ft_width.sv
+kv_ft_phy.sv
+kv_board_core.sv
