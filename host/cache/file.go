@@ -12,6 +12,7 @@ import (
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
+	"github.com/kvaccel/kvaccel/host/session"
 )
 
 // ErrCache says that a file is a safetensors file but no compressed cache.
@@ -48,13 +49,17 @@ func (c *Cache) Write(ctx context.Context, path string) error {
 	for l := range c.Layers {
 		for h := range c.Layers[l] {
 			head := &c.Layers[l][h]
-			for _, p := range c.parts(head) {
+			pol := c.Policy.At(l, h)
+			for _, p := range parts(pol, c.Prefix, head) {
 				entries = append(entries,
 					safetensors.Bytes(headName(l, h, p.name+".codes"), p.data.Codes),
 					safetensors.FP16(headName(l, h, p.name+".fp16"), p.data.FP16, int64(len(p.data.FP16)/c.Dims), int64(c.Dims)))
 			}
-			if c.Policy.Evicts() {
+			if pol.Evicts() {
 				entries = append(entries, safetensors.Int64(headName(l, h, "positions"), toInt64(head.Positions)))
+			}
+			if pol.Tiers != nil {
+				entries = append(entries, safetensors.Bytes(headName(l, h, "tiers"), head.Tiers))
 			}
 		}
 	}
@@ -89,12 +94,8 @@ func Decode(f *safetensors.File) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	perHead := 4
-	if c.Policy.Evicts() {
-		perHead = 5
-	}
-	if have := len(f.Tensors()); have%perHead != 0 || have/perHead/heads != layers || have/perHead%heads != 0 {
-		return nil, r.fail("", "it has %d tensors, want %d for each of %d layers x %d heads", have, perHead, layers, heads)
+	if err := r.count(c, layers, heads); err != nil {
+		return nil, err
 	}
 	for l := range layers {
 		c.Layers = append(c.Layers, make([]Head, heads))
@@ -105,6 +106,35 @@ func Decode(f *safetensors.File) (*Cache, error) {
 		}
 	}
 	return c, nil
+}
+
+// count checks that there are as many tensors as the heads have, before
+// anything of that size is made.
+func (r reader) count(c *Cache, layers, heads int) error {
+	have := len(r.f.Tensors())
+	if layers > have/4 || heads > have/4/layers {
+		return r.fail("", "it has %d tensors, want at least 4 for each of %d layers x %d heads", have, layers, heads)
+	}
+	want := 0
+	for l := range layers {
+		for h := range heads {
+			pol := c.Policy.At(l, h)
+			if err := r.settings(c, pol, fmt.Sprintf("of layer %d head %d ", l, h)); err != nil {
+				return err
+			}
+			want += 4
+			if pol.Evicts() {
+				want++
+			}
+			if pol.Tiers != nil {
+				want++
+			}
+		}
+	}
+	if have != want {
+		return r.fail("", "it has %d tensors, want %d for %d layers x %d heads", have, want, layers, heads)
+	}
+	return nil
 }
 
 type reader struct {
@@ -132,12 +162,6 @@ func (r reader) header() (c *Cache, layers, heads int, err error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, 0, 0, r.fail("", "the policy in its metadata goes on after its JSON")
 	}
-	if err := c.Policy.Validate(); err != nil {
-		return nil, 0, 0, r.fail("", "the policy in its metadata: %v", err)
-	}
-	if p := c.Policy; p.RecentPercent != 0 || p.TopKPercent != 0 || p.ResidualInRecent {
-		return nil, 0, 0, r.fail("", "the policy in its metadata has shares, want numbers")
-	}
 	for _, f := range []struct {
 		key string
 		dst *int
@@ -149,19 +173,26 @@ func (r reader) header() (c *Cache, layers, heads int, err error) {
 		}
 		*f.dst = n
 	}
-	return c, layers, heads, r.divides(c)
+	return c, layers, heads, r.settings(c, c.Policy, "")
 }
 
-// divides checks that the dims can be quantized as the policy says.
-func (r reader) divides(c *Cache) error {
+// settings checks a policy of the file: that it makes sense and is resolved, and
+// that the dims can be quantized as it says.
+func (r reader) settings(c *Cache, pol policy.Policy, whose string) error {
+	if err := pol.Validate(); err != nil {
+		return r.fail("", "the policy %sin its metadata: %v", whose, err)
+	}
+	if !pol.Resolved() {
+		return r.fail("", "the policy %sin its metadata has shares, want numbers", whose)
+	}
 	for _, f := range []struct {
 		bits int
 		axis policy.Axis
-	}{{c.Policy.KBits, c.Policy.KAxis}, {c.Policy.VBits, c.Policy.VAxis}} {
-		if f.bits == policy.FP16Bits {
+	}{{pol.KBits, pol.KAxis}, {pol.VBits, pol.VAxis}} {
+		if f.bits == policy.FP16Bits && pol.Tiers == nil {
 			continue
 		}
-		if g := c.Policy.Group; c.Dims%regmap.DimStep != 0 || f.axis == policy.Token && g != policy.GroupRow && c.Dims%g != 0 {
+		if g := pol.Group; c.Dims%regmap.DimStep != 0 || f.axis == policy.Token && g != policy.GroupRow && c.Dims%g != 0 {
 			return r.fail("", "rows of %d elements cannot be quantized in groups of %d", c.Dims, g)
 		}
 	}
@@ -171,14 +202,23 @@ func (r reader) divides(c *Cache) error {
 // head reads one head. Sizes are checked before anything of them is allocated.
 func (r reader) head(c *Cache, l, h int) error {
 	head := &c.Layers[l][h]
-	kept := c.Policy.Kept(c.Prefix)
-	for _, p := range c.parts(head) {
+	pol := c.Policy.At(l, h)
+	if err := r.holds(pol.Kept(c.Prefix), l, h); err != nil {
+		return err
+	}
+	if err := r.positions(c, pol, l, h); err != nil {
+		return err
+	}
+	if err := r.tiers(c, pol, l, h); err != nil {
+		return err
+	}
+	for _, p := range parts(pol, c.Prefix, head) {
 		codes, err := r.f.Tensor(headName(l, h, p.name+".codes"))
 		if err != nil {
 			return err
 		}
 		if want := p.codeBytes(c.Dims); codes.Bytes() != int64(want) {
-			return codes.Fail(ErrCache, "it has %d bytes, want %d for %d rows of %d", codes.Bytes(), want, p.rows, c.Dims)
+			return codes.Fail(ErrCache, "it has %d bytes, want %d for %d of %d rows of %d", codes.Bytes(), want, p.kept-p.fp16Rows(), p.kept, c.Dims)
 		}
 		if p.data.Codes, err = codes.ReadBytes(); err != nil {
 			return err
@@ -187,20 +227,74 @@ func (r reader) head(c *Cache, l, h int) error {
 		if err != nil {
 			return err
 		}
-		if s := rest.Shape(); rest.DType() != safetensors.F16 || len(s) != 2 || s[0] != int64(kept-p.rows) || s[1] != int64(c.Dims) {
-			return rest.Fail(ErrCache, "it is %s %v, want F16 [%d %d]", rest.DType(), s, kept-p.rows, c.Dims)
+		if s := rest.Shape(); rest.DType() != safetensors.F16 || len(s) != 2 || s[0] != int64(p.fp16Rows()) || s[1] != int64(c.Dims) {
+			return rest.Fail(ErrCache, "it is %s %v, want F16 [%d %d]", rest.DType(), s, p.fp16Rows(), c.Dims)
 		}
 		if p.data.FP16, _, err = rest.ReadFP16(0, rest.Elements()); err != nil {
 			return err
 		}
 	}
-	return r.positions(c, l, h)
+	return nil
 }
 
-func (r reader) positions(c *Cache, l, h int) error {
+// holds checks that the keys of a head can be as many as the policy says,
+// whatever their widths: a row takes more than a byte.
+func (r reader) holds(kept, l, h int) error {
+	bytes := int64(0)
+	for _, what := range []string{"k.codes", "k.fp16"} {
+		t, err := r.f.Tensor(headName(l, h, what))
+		if err != nil {
+			return err
+		}
+		if bytes += t.Bytes(); what == "k.fp16" && int64(kept) > bytes {
+			return t.Fail(ErrCache, "%d bytes of keys, want those of %d rows", bytes, kept)
+		}
+	}
+	return nil
+}
+
+// tiers reads the tiers of the kept rows: as many in each as the policy says.
+func (r reader) tiers(c *Cache, pol policy.Policy, l, h int) error {
+	if pol.Tiers == nil {
+		return nil
+	}
 	head := &c.Layers[l][h]
-	kept := c.Policy.Kept(c.Prefix)
-	if !c.Policy.Evicts() {
+	t, err := r.f.Tensor(headName(l, h, "tiers"))
+	if err != nil {
+		return err
+	}
+	if len(t.Shape()) != 1 || t.Elements() != int64(len(head.Positions)) {
+		return t.Fail(ErrCache, "shape %v, want [%d]", t.Shape(), len(head.Positions))
+	}
+	list, err := t.ReadBytes()
+	if err != nil {
+		return err
+	}
+	var ranked, want [4]int
+	ranks, topK := pol.Ranks(c.Prefix)
+	for i, v := range list {
+		j := head.Positions[i]
+		switch protected := j < pol.Sinks || j >= c.Prefix-pol.Recent; {
+		case int(v) >= len(session.TierBits):
+			return t.Fail(ErrCache, "row %d is in tier %d, want 0 to 3", i, v)
+		case protected && int(v) != pol.ProtectedTier():
+			return t.Fail(ErrCache, "position %d is always kept, in tier %d, but is in %d", j, pol.ProtectedTier(), v)
+		case !protected:
+			ranked[v]++
+		}
+	}
+	want[0], want[1], want[2], want[3] = ranks[0], ranks[1]-ranks[0], ranks[2]-ranks[1], topK-ranks[2]
+	if ranked != want {
+		return t.Fail(ErrCache, "it has %d positions in the tiers, want %d", ranked, want)
+	}
+	head.Tiers = list
+	return nil
+}
+
+func (r reader) positions(c *Cache, pol policy.Policy, l, h int) error {
+	head := &c.Layers[l][h]
+	kept := pol.Kept(c.Prefix)
+	if !pol.Evicts() {
 		head.Positions = All(kept)
 		return nil
 	}

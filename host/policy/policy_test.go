@@ -124,6 +124,8 @@ func TestValidate(t *testing.T) {
 		"decay of norms":          {func(p *Policy) { p.Lambda, p.Scorer = ptr(.5), KeyNorm }, "no queries"},
 		"no decay of norms":       {func(p *Policy) { p.Lambda, p.Scorer = ptr(1.), KeyNorm }, ""},
 		"normalised decay":        {func(p *Policy) { p.Lambda, p.Normalise = ptr(.5), true }, "normalise"},
+		"summed norms":            {func(p *Policy) { p.Pool, p.Scorer = 3, KeyNorm }, "pool-mode max"},
+		"pooled norms":            {func(p *Policy) { p.Pool, p.PoolMax, p.Scorer = 3, true, KeyNorm }, ""},
 		"shared norms":            {func(p *Policy) { p.Shared, p.Scorer = true, KeyNorm }, "shared"},
 		"adaptive":                {func(p *Policy) { p.Adaptive = ptr(101) }, "adaptive is 101"},
 		"adaptive and shared":     {func(p *Policy) { p.Adaptive, p.Shared = ptr(10), true }, "adaptive"},

@@ -39,6 +39,21 @@ func (p Policy) Resolve(n int) Policy {
 	return p
 }
 
+// Resolved reports whether nothing is left to resolve.
+func (p Policy) Resolved() bool {
+	return p.RecentPercent+p.TopKPercent+p.BudgetPercent+p.ObservePercent+p.ProbePercent == 0 && p.Budget == nil && !p.ResidualInRecent
+}
+
+// Within gives a resolved policy with budgets of at most n positions.
+func (p Policy) Within(n int) Policy {
+	p.Sinks, p.Recent = min(n, p.Sinks), min(n, p.Recent)
+	if p.TopK != nil {
+		k := min(n, *p.TopK)
+		p.TopK = &k
+	}
+	return p
+}
+
 // CheckBudgets reports a budget of a resolved policy that is beyond n positions.
 func (p Policy) CheckBudgets(n int) error {
 	if !p.Evicts() && p.Tiers == nil {

@@ -168,11 +168,13 @@ func (p Policy) choice() Policy {
 // inPyramid gives a resolved policy the TopK of layer l: PyramidKV's budgets fall by
 // equal steps from the first layer to the last, whose own is 1/Pyramid of the mean.
 func (p Policy) inPyramid(n, l, layers int) Policy {
-	if p.Pyramid == 0 || !p.Evicts() {
+	beta := p.Pyramid
+	p.Pyramid = 0
+	if beta == 0 || !p.Evicts() {
 		return p
 	}
 	k := p.topK()
-	least := k / p.Pyramid
+	least := k / beta
 	most := 2*k - least
 	if others := max(0, n-p.Recent-p.Sinks); most > others { // the first layers cannot keep more than there is
 		most = others
@@ -188,7 +190,7 @@ func (p Policy) inPyramid(n, l, layers int) Policy {
 // Merge gives one policy of which At gives heads: base with a rule for every
 // layer, or head, that differs.
 func Merge(base Policy, heads [][]Policy) Policy {
-	base.Rules = nil
+	base.Rules, base.Pyramid, base.Adaptive = nil, 0, heads[0][0].Adaptive
 	out := base
 	add := func(layer, head Ranges, q Policy) {
 		q.Name = base.Name

@@ -106,6 +106,8 @@ func (p Policy) checkScores() error {
 		return bad("lambda is %g, and scorer %s has no queries to decay over", *p.Lambda, p.Scorer)
 	case p.Normalise && (!attention || p.Decays()):
 		return bad("normalise divides sums of attention by the queries that could see a position: it takes neither scorer %s nor lambda", KeyNorm)
+	case p.Scorer == KeyNorm && p.Pool > 1 && !p.PoolMax:
+		return bad("pool-mode sum of scorer %s saturates, so that nothing is told apart: want pool-mode max", KeyNorm)
 	case p.Shared && p.Scorer == KeyNorm:
 		return bad("shared ranks positions by the queries of all heads; scorer %s has none", KeyNorm)
 	case p.Adaptive == nil:
