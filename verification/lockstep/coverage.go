@@ -143,7 +143,7 @@ func (k *sink) answered(t []byte) {
 	i := slices.IndexFunc(k.open, func(p *sent) bool { return p.tag == tag })
 	op, status := regmap.TrailOpcode.Get(t), regmap.TrailStatus.Get(t)
 	name := "other"
-	if op >= regmap.OpEcho && op <= regmap.OpSelect {
+	if op >= regmap.OpEcho && op <= regmap.OpSink {
 		name = packet.OpcodeName(op)
 	}
 	k.coverage.hit(fmt.Sprintf("status %s/%d", name, status))
