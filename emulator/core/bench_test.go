@@ -37,6 +37,11 @@ func BenchmarkStep(b *testing.B) {
 		{"dequantize-channel-4", tile(regmap.OpDequantize, channel)},
 		{"dequantize-token-sym8", tile(regmap.OpDequantize, sym8)},
 		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 512}}, weights(32*4096))},
+		{"compress", request(b, p, packet.Request{
+			Opcode: regmap.OpCompress, Rows: 4, Dims: 512, RowDims: 128, ValueGroup: 32, Layout: packet.Layout{Group: 32},
+			Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 300, Rank: [3]int{16, 64, 150}},
+		}, append(weights(4*512), normal(2*512*128)...))},
+		{"source", request(b, p, packet.Request{Opcode: regmap.OpSource, Rows: 65536, Seed: 1}, nil)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			e, err := New(p, allFeatures, 0)
