@@ -12,6 +12,7 @@ import (
 type Setting struct {
 	Name string
 	Doc  string
+	Flag bool // on a command line, its name alone stands for true
 	read func(s string, o *Override) error
 }
 
@@ -21,30 +22,30 @@ func (x Setting) Read(s string, o *Override) error { return x.read(s, o) }
 // Settings lists the settings in the order in which they are explained.
 func Settings() []Setting {
 	return []Setting{
-		{"k-bits", "bits of a key element: 2, 3, 4, 5, 6 or 8; 16 keeps fp16", number(func(o *Override) **int { return &o.KBits })},
-		{"v-bits", "bits of a value element, likewise", number(func(o *Override) **int { return &o.VBits })},
-		{"k-axis", "group keys per channel or token", word(func(o *Override) **Axis { return &o.KAxis }, Channel, Token)},
-		{"v-axis", "group values per channel or token", word(func(o *Override) **Axis { return &o.VAxis }, Channel, Token)},
-		{"scheme", "asym (scale and minimum) or sym (scale); offset is that of layout q4_0", word(func(o *Override) **Scheme { return &o.Scheme }, Asym, Sym, Offset)},
-		{"layout", "native, or ggml's blocks of 32: q8_0, q4_0 or q4_1, which set scheme, bits, group and axes", readLayout},
-		{"group", "elements of a group: 16, 32, 64, 128 or row", readGroup},
-		{"residual", "last kept rows that stay fp16", number(func(o *Override) **int { return &o.Residual })},
-		{"sinks", "first positions always kept", number(func(o *Override) **int { return &o.Sinks })},
-		{"recent", "last positions always kept, as a number or a share of the prefix such as 10%", share(func(o *Override) (**int, **int) { return &o.Recent, &o.RecentPercent })},
-		{"topk", "highest-scoring other positions kept, likewise; without it nothing is evicted", share(func(o *Override) (**int, **int) { return &o.TopK, &o.TopKPercent })},
-		{"budget", "positions kept in all, likewise: sets topk to what sinks and recent leave of it", share(func(o *Override) (**int, **int) { return &o.Budget, &o.BudgetPercent })},
-		{"scorer", "what ranks positions: attention, key-norm (the lower the better) or random", word(func(o *Override) **Scorer { return &o.Scorer }, Attention, KeyNorm, Random)},
-		{"observe", "how many of the last prefix queries feed the scores: a number, a share or all", readObserve},
-		{"probe", "how many earlier queries, drawn at random, feed them as well: a number or a share", share(func(o *Override) (**int, **int) { return &o.Probe, &o.ProbePercent })},
-		{"lambda", "decay of all scores before each query, 0 to 1; 1 is none", readLambda},
-		{"normalise", "true: divide a score by how many of the queries could see the position", yes(func(o *Override) **bool { return &o.Normalise })},
-		{"pool", "odd window, up to 15, over which scores are summed before they are compared", number(func(o *Override) **int { return &o.Pool })},
-		{"pool-mode", "sum or max", readPoolMode},
-		{"shared", "true: one choice for all heads of a layer, by the queries of all", yes(func(o *Override) **bool { return &o.Shared })},
-		{"pyramid", "PyramidKV's beta: the last layer's topk is one in so many of the mean; 0 is off", number(func(o *Override) **int { return &o.Pyramid })},
-		{"adaptive", "share the budgets of a layer out by scores: the percentage every head has of its even share, such as 20%", readAdaptive},
-		{"tiers", "precisions by rank, in percent of the positions kept for their score, best first, such as fp16:10,8:20,4:70", readTiers},
-		{"protected", "with tiers, bits of the positions always kept: 16, 8, 4 or 2", number(func(o *Override) **int { return &o.Protected })},
+		{"k-bits", "bits of a key element: 2, 3, 4, 5, 6 or 8; 16 keeps fp16", false, number(func(o *Override) **int { return &o.KBits })},
+		{"v-bits", "bits of a value element, likewise", false, number(func(o *Override) **int { return &o.VBits })},
+		{"k-axis", "group keys per channel or token", false, word(func(o *Override) **Axis { return &o.KAxis }, Channel, Token)},
+		{"v-axis", "group values per channel or token", false, word(func(o *Override) **Axis { return &o.VAxis }, Channel, Token)},
+		{"scheme", "asym (scale and minimum) or sym (scale); offset is that of layout q4_0", false, word(func(o *Override) **Scheme { return &o.Scheme }, Asym, Sym, Offset)},
+		{"layout", "native, or ggml's blocks of 32: q8_0, q4_0 or q4_1, which set scheme, bits, group and axes", false, readLayout},
+		{"group", "elements of a group: 16, 32, 64, 128 or row", false, readGroup},
+		{"residual", "last kept rows that stay fp16", false, number(func(o *Override) **int { return &o.Residual })},
+		{"sinks", "first positions always kept", false, number(func(o *Override) **int { return &o.Sinks })},
+		{"recent", "last positions always kept, as a number or a share of the prefix such as 10%", false, share(func(o *Override) (**int, **int) { return &o.Recent, &o.RecentPercent })},
+		{"topk", "highest-scoring other positions kept, likewise; without it nothing is evicted", false, share(func(o *Override) (**int, **int) { return &o.TopK, &o.TopKPercent })},
+		{"budget", "positions kept in all, likewise: sets topk to what sinks and recent leave of it", false, share(func(o *Override) (**int, **int) { return &o.Budget, &o.BudgetPercent })},
+		{"scorer", "what ranks positions: attention, key-norm (the lower the better) or random", false, word(func(o *Override) **Scorer { return &o.Scorer }, Attention, KeyNorm, Random)},
+		{"observe", "how many of the last prefix queries feed the scores: a number, a share or all", false, readObserve},
+		{"probe", "how many earlier queries, drawn at random, feed them as well: a number or a share", false, share(func(o *Override) (**int, **int) { return &o.Probe, &o.ProbePercent })},
+		{"lambda", "decay of all scores before each query, 0 to 1; 1 is none", false, readLambda},
+		{"normalise", "true: divide a score by how many of the queries could see the position", true, yes(func(o *Override) **bool { return &o.Normalise })},
+		{"pool", "odd window, up to 15, over which scores are summed before they are compared", false, number(func(o *Override) **int { return &o.Pool })},
+		{"pool-mode", "sum or max", false, readPoolMode},
+		{"shared", "true: one choice for all heads of a layer, by the queries of all", true, yes(func(o *Override) **bool { return &o.Shared })},
+		{"pyramid", "PyramidKV's beta: the last layer's topk is one in so many of the mean; 0 is off", false, number(func(o *Override) **int { return &o.Pyramid })},
+		{"adaptive", "share the budgets of a layer out by scores: the percentage every head has of its even share, such as 20%", false, readAdaptive},
+		{"tiers", "precisions by rank, in percent of the positions kept for their score, best first, such as fp16:10,8:20,4:70", false, readTiers},
+		{"protected", "with tiers, bits of the positions always kept: 16, 8, 4 or 2", false, number(func(o *Override) **int { return &o.Protected })},
 	}
 }
 

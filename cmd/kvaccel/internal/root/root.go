@@ -15,6 +15,7 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/eval"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/inspect"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/policies"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/restore"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/run"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/sweep"
@@ -68,7 +69,7 @@ same bytes and the same cycle counts.`,
 	cmd.PersistentFlags().StringVarP(&env.Device, "device", "d", "emu:", "device URI: emu:[?lanes=8&max-dim=256...], rtl:[?...]")
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
-		run.New(env), eval.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
+		run.New(env), eval.New(env), policies.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
 		sweep.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
