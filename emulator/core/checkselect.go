@@ -41,9 +41,6 @@ func (c *command) readSelection(w *[8]uint32) {
 		lambda:    uint64(w[7] & 0xffff),
 		stepRows:  int(w[6] >> 20),
 	}
-	if c.opcode == regmap.OpCompress {
-		c.form = regmap.ResultTiers
-	}
 }
 
 func (e *Engine) judgeSelection(c *command, w *[8]uint32) uint8 {

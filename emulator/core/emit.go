@@ -6,7 +6,8 @@ import (
 )
 
 // emit selects and schedules the result; the last beat that makes the scores was
-// taken now. It gives the first cycle after the emission, z of a COMPRESS.
+// taken now. It gives the first cycle after the emission, z of a COMPRESS, and the
+// tiers, where they count, which are valid until the next call.
 func (e *Engine) emit() (end uint64, tiers []uint8) {
 	u := &e.sel
 	at := e.now + regmap.LatSelectSettle
