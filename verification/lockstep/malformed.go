@@ -91,7 +91,9 @@ func (g *program) badGeometry(s *sent) {
 		return
 	}
 	fields := []regmap.Field{regmap.ReqRows, regmap.ReqDims}
-	if op := s.request.Opcode; op == regmap.OpSelect || op == regmap.OpCompress {
+	if op := s.request.Opcode; op == regmap.OpSource || op == regmap.OpSink {
+		fields, v = fields[:1], pickOne(g.random, regmap.MaxLinkBytes+1+g.Uint32N(3), 1<<31, 1<<32-1)
+	} else if op == regmap.OpSelect || op == regmap.OpCompress {
 		fields = append(fields, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqTopK, regmap.ReqRowDims, regmap.ReqRank0, regmap.ReqRank1, regmap.ReqRank2, regmap.ReqStepRows)
 		if g.chance(1, 2) {
 			v = uint32(s.request.Dims) + g.Uint32N(4)
