@@ -27,23 +27,34 @@ func (c *Cache) evict(ctx context.Context) error {
 	if err := c.adapt(ctx); err != nil {
 		return err
 	}
-	var sets []set
+	// The scores come back from the choice; where there is none, or they are
+	// pooled for it, they are added up on their own.
+	var sets, add []set
 	for _, x := range c.sets() {
-		p := c.plan[x.l][x.h]
-		if n := len(x.heads[0].pos); p.Evicts() && p.Kept(n) < n {
+		p, n := c.plan[x.l][x.h], len(x.heads[0].pos)
+		chooses := p.Evicts() && p.Kept(n) < n
+		if x.heads[0].record == RecordAll && len(x.heads[0].rows[0]) > 0 && (!chooses || p.Pool > 1) {
+			add = append(add, x)
+		}
+		if chooses {
 			sets = append(sets, x)
 		}
 	}
-	if len(sets) == 0 {
-		c.settleScores()
-		return nil
+	if err := c.accumulate(ctx, add); err != nil || len(sets) == 0 {
+		return err
 	}
-	kept, err := c.s.Select(ctx, len(sets), func(i int) (session.Selection, error) { return c.selection(sets[i]), nil })
+	kept, err := c.s.Select(ctx, len(sets), func(i int) (session.Selection, error) {
+		sel := c.selection(sets[i])
+		sel.ScoresOut = sets[i].heads[0].record == RecordAll && sel.Pool <= 1
+		return sel, nil
+	})
 	if err != nil {
 		return err
 	}
-	c.settleScores()
 	for i, x := range sets {
+		if kept[i].Scores != nil {
+			x.settle(kept[i].Scores)
+		}
 		for h := range x.heads {
 			x.heads[h].keep(kept[i].Positions, c.cfg.HeadDim)
 		}

@@ -243,6 +243,13 @@ func (h *head) observe(g int, w []float32, n, rows int) {
 // Kept lists the positions that a head holds.
 func (c *Cache) Kept(l, h int) []int { return append([]int(nil), c.layers[l].heads[h].pos...) }
 
+// Rows gives the positions that a head holds and, as binary16, their keys and
+// values as the model sees them.
+func (c *Cache) Rows(l, h int) (positions []int, k, v []uint16) {
+	x := &c.layers[l].heads[h]
+	return c.Kept(l, h), binary16(x.k.floats), binary16(x.v.floats)
+}
+
 // halves has the float32 of every binary16, as the engine takes them: NaN as 0,
 // infinities as the largest finite.
 var halves = func() *[1 << 16]float32 {

@@ -35,19 +35,24 @@ func (c *Cache) sets() []set {
 // selection asks which positions of a set stay.
 func (c *Cache) selection(x set) session.Selection {
 	p, n := c.plan[x.l][x.h], len(x.heads[0].pos)
-	sel := session.Selection{N: n, Sinks: min(n, p.Sinks), Recent: min(n, p.Recent), TopK: min(n, *p.TopK)}
-	if !p.NeedsScores(n) {
-		return sel
+	sel := session.Selection{N: n}
+	if p.NeedsScores(n) {
+		sel = c.scoring(x)
+		sel.Pool, sel.PoolMax = p.Pool, p.PoolMax
 	}
-	sel.Pool, sel.PoolMax = p.Pool, p.PoolMax
+	sel.Sinks, sel.Recent, sel.TopK = min(n, p.Sinks), min(n, p.Recent), min(n, *p.TopK)
+	return sel
+}
+
+// scoring gives what ranks the positions of a set.
+func (c *Cache) scoring(x set) session.Selection {
+	p, n := c.plan[x.l][x.h], len(x.heads[0].pos)
+	sel := session.Selection{N: n}
 	switch p.Scorer {
 	case policy.Random:
 		sel.Weights = randomRows(c.seed, x.l, x.h, x.heads[0].pos)
 	case policy.KeyNorm:
-		for _, f := range x.heads[0].k.floats {
-			sel.KeyRows = append(sel.KeyRows, fp16.FromFloat64(float64(f)))
-		}
-		sel.RowDims = c.cfg.HeadDim
+		sel.KeyRows, sel.RowDims = binary16(x.heads[0].k.floats), c.cfg.HeadDim
 	default:
 		if sums := x.heads[0].sums; len(sums) > 0 {
 			sel.ScoresIn = append(append([]uint64(nil), sums...), make([]uint64, n-len(sums))...)
@@ -58,6 +63,15 @@ func (c *Cache) selection(x set) session.Selection {
 		}
 	}
 	return sel
+}
+
+// binary16 gives rows as the model sees them, which are binary16 numbers, as such.
+func binary16(rows []float32) []uint16 {
+	out := make([]uint16, len(rows))
+	for i, f := range rows {
+		out[i] = fp16.FromFloat64(float64(f))
+	}
+	return out
 }
 
 // weights gives the recorded rows of a set, those of one query together.
@@ -94,34 +108,44 @@ func randomRows(seed uint64, l, h int, pos []int) []uint16 {
 	return rows
 }
 
-// settleScores adds the recorded rows to the sums where a policy scores by all
-// queries, as the engine does.
-func (c *Cache) settleScores() {
+// accumulate has the engine add the recorded rows of sets to their sums.
+func (c *Cache) accumulate(ctx context.Context, sets []set) error {
+	if len(sets) == 0 {
+		return nil
+	}
+	answers, err := c.s.Select(ctx, len(sets), func(i int) (session.Selection, error) {
+		sel := c.scoring(sets[i])
+		sel.ScoresOut = true
+		return sel, nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, x := range sets {
+		x.settle(answers[i].Scores)
+	}
+	return nil
+}
+
+// settle puts the scores of all recorded rows in their place.
+func (x set) settle(scores []uint64) {
+	x.heads[0].sums = scores
+	for h := range x.heads {
+		clear(x.heads[h].rows)
+	}
+}
+
+// Score has the engine add up the attention rows recorded so far where a policy
+// ranks by those of all queries, so that a long prompt's need not be held until
+// Compress.
+func (c *Cache) Score(ctx context.Context) error {
+	var sets []set
 	for _, x := range c.sets() {
-		first := &x.heads[0]
-		if first.record != RecordAll {
-			continue
-		}
-		p := c.plan[x.l][x.h]
-		first.sums = append(first.sums, make([]uint64, len(first.pos)-len(first.sums))...)
-		for i := range first.rows[0] {
-			if p.Decays() {
-				for j, s := range first.sums {
-					first.sums[j] = s * uint64(p.LambdaUnits()) >> 16
-				}
-			}
-			for h := range x.heads {
-				for _, rows := range x.heads[h].rows {
-					for j, w := range rows[i] {
-						first.sums[j] = min(maxScore, first.sums[j]+units(w))
-					}
-				}
-			}
-		}
-		for h := range x.heads {
-			clear(x.heads[h].rows)
+		if x.heads[0].record == RecordAll && len(x.heads[0].rows[0]) > 0 {
+			sets = append(sets, x)
 		}
 	}
+	return c.accumulate(ctx, sets)
 }
 
 // maxScore is where the engine's scores saturate.
@@ -140,8 +164,8 @@ func (c *Cache) adapt(ctx context.Context) error {
 		return nil
 	}
 	answers, err := c.s.Select(ctx, len(sets), func(i int) (session.Selection, error) {
-		sel := c.selection(sets[i])
-		sel.Sinks, sel.Recent, sel.TopK, sel.Pool, sel.PoolMax, sel.ScoresOut = 0, 0, 0, 0, false, true
+		sel := c.scoring(sets[i])
+		sel.ScoresOut = true
 		return sel, nil
 	})
 	if err != nil {

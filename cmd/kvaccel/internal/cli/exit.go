@@ -9,6 +9,7 @@ import (
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/decode"
 	"github.com/kvaccel/kvaccel/host/llm/kvengine"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
@@ -54,7 +55,7 @@ func ExitCode(err error) int {
 		{err == nil, ExitOK},
 		{errors.Is(err, context.Canceled), ExitInterrupted},
 		{errors.As(err, &usage), ExitUsage},
-		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix, kvengine.ErrOnce), ExitUsage},
+		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix, kvengine.ErrOnce, decode.ErrSteps), ExitUsage},
 		{isAny(err, driver.ErrNotFound, driver.ErrAmbiguous, fs.ErrNotExist), ExitNotFound},
 		{isAny(err, driver.ErrAccess, fs.ErrPermission), ExitPermission},
 		{isAny(err, driver.ErrBusy, syscall.EBUSY), ExitBusy},

@@ -111,6 +111,28 @@ func TestPolicyFile(t *testing.T) {
 	}
 }
 
+func TestRunDecode(t *testing.T) {
+	args := []string{"run", "--decode", "--policy", "h2o+q8_0", "--budget", "64", "--lambda", "0.99", "--prefill", "480"}
+	out := mustRun(t, args...)
+	for _, want := range []string{"prefill 480, then 32 steps", "cycles per step", "dequantize", "64 of 512", "fidelity of the 32 steps", "a step takes"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	var r map[string]any
+	if err := json.Unmarshal([]byte(mustRun(t, append(args, "--json")...)), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"schema_version", "source", "device", "policy", "prefill_cycles", "step_cycles", "step_seconds", "bytes", "fidelity", "steps"} {
+		if r[key] == nil {
+			t.Errorf("%q is missing or null", key)
+		}
+	}
+	if steps := r["steps"].([]any); len(steps) != 32 {
+		t.Errorf("%d steps", len(steps))
+	}
+}
+
 func TestPoliciesList(t *testing.T) {
 	out := mustRun(t, "policies")
 	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant"} {
@@ -178,6 +200,12 @@ func TestMistakes(t *testing.T) {
 		{"run --layout q8_0 --scheme asym", cli.ExitUsage, "scheme sym"},
 		{"run --scheme offset --k-bits 4", cli.ExitUsage, "layout q4_0"},
 		{"run --observe none", cli.ExitUsage, "observe"},
+		{"run --prefill 100", cli.ExitUsage, "--prefill is a setting of --decode"},
+		{"run --decode --prefix 100", cli.ExitUsage, "--prefix is no setting of --decode"},
+		{"run --decode -o " + filepath.Join(dir, "c"), cli.ExitUsage, "writes no cache"},
+		{"run --decode --steps 0", cli.ExitUsage, "--steps is 0"},
+		{"run --decode --prefill 512", cli.ExitUsage, "512 positions"},
+		{"run --decode --policy tiers", cli.ExitUsage, "compresses a prompt once"},
 		{"run --topk 449", cli.ExitUsage, "topk is 449, want at most the 448 positions"},
 		{"run --sinks 449 --topk 3", cli.ExitUsage, "sinks is 449"},
 		{"run --budget 20% --pool 16", cli.ExitUsage, "odd window of 1 to 15"},

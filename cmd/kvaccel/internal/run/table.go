@@ -30,7 +30,7 @@ func printTable(out io.Writer, res *compress.Result, o options) error {
 	if res.Fidelity == nil {
 		fmt.Fprintf(out, "\nfidelity  not measured: %s\n", res.FidelityNote)
 	} else {
-		printFidelity(out, res.Fidelity)
+		printFidelity(out, res.Fidelity, fmt.Sprintf("fidelity on %d later queries", res.Fidelity.Queries))
 	}
 	if o.out != "" {
 		fmt.Fprintf(out, "\ncache written to %s; kvaccel restore %s -o TRACE gives the rows back\n", o.out, o.out)
@@ -77,8 +77,8 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.2f s", s)
 }
 
-func printFidelity(out io.Writer, r *quality.Report) {
-	fmt.Fprintf(out, "\nfidelity on %d later queries (closeness to the uncompressed trace, not model accuracy)\n\n", r.Queries)
+func printFidelity(out io.Writer, r *quality.Report, title string) {
+	fmt.Fprintf(out, "\n%s (closeness to the uncompressed trace, not model accuracy)\n\n", title)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "measure\tmedian\tp95\tworst head\t\n")
 	for _, m := range []struct {
