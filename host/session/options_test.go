@@ -262,3 +262,36 @@ func TestRefusesCompressions(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAnswer: an answer that is none is refused, never a panic, and what is accepted
+// has the sizes asked for.
+func FuzzAnswer(f *testing.F) {
+	list := append([]byte{0x03, 0x44, 0x12, 0x44, 0x04}, make([]byte, 11)...)
+	f.Add(append(list, make([]byte, 300)...), true)
+	f.Add(list, false)
+	f.Add([]byte{}, true)
+	f.Fuzz(func(t *testing.T, b []byte, channel bool) {
+		s := New(newFake())
+		c := Compression{
+			Selection: Selection{N: 9, Sinks: 1, TopK: 2, Form: regmap.ResultTiers, Rank: [3]int{0, 1, 2}, ProtTier: 3},
+			Dims:      32, ValueGroup: 32, Keys: packet.Layout{Group: 32},
+		}
+		if channel {
+			c.Keys = packet.Layout{Axis: regmap.AxisChannel, Group: 16, Bits: 4}
+		}
+		out, err := s.compressed(c, b)
+		if err != nil {
+			if !errors.Is(err, driver.ErrProtocol) {
+				t.Fatal(err)
+			}
+			return
+		}
+		size := 0
+		for _, j := range out.Positions {
+			size += RowBytes(packet.Layout{Group: 32}, 32, out.Tiers[j])
+		}
+		if len(out.Positions) != 3 || len(out.V) != size || channel && len(out.K) != 3*64 {
+			t.Fatalf("%+v", out)
+		}
+	})
+}
