@@ -22,11 +22,19 @@ JOBS  ?= 2
 
 GO ?= go
 
+# USB is built in where libusb-1.0 is.
+ifeq ($(shell pkg-config --exists libusb-1.0 2>/dev/null && echo yes),yes)
+export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit
+.PHONY: kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit report-check study
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+kvaccel: ## the command line, build/kvaccel, with USB where libusb-1.0 is
+	@$(GO) build -o build/kvaccel ./cmd/kvaccel
 
 rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=mask)
 	@scripts/build-rtl.sh
@@ -72,6 +80,12 @@ bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the pac
 
 synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
 	@python3 -B scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
+
+report-check: ## the page of kvaccel report in headless Chromium
+	$(GO) test -count=1 -tags browser -run Browser -v ./host/report
+
+study: ## one of docs/studies again: results, table and figures (NAME=equal-bytes)
+	@scripts/study.sh $(NAME)
 
 clean: ## removes build/
 	rm -rf build

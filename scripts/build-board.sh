@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a Verilated board (kv_board: engine, link and physical side behind standard input and output), unless it is
-# already built from the same sources.
+# already built from the same sources, and prints its path.
 #
 #   scripts/build-board.sh PHY        bytes, uart, ft245, ft600 or ft601
 #
@@ -42,6 +42,7 @@ mkdir -p "$dir"
 exec 9>"$dir/lock"
 flock 9
 if [ -x "$dir/kv_board" ] && [ "$(cat "$dir/stamp" 2>/dev/null)" = "$stamp" ]; then
+  echo "$dir/kv_board"
   exit 0
 fi
 
@@ -63,3 +64,4 @@ rm -rf "$work"
 mv "$work/kv_board" "$dir/kv_board"
 echo "$stamp" >"$dir/stamp"
 rm -rf "$work"
+echo "$dir/kv_board"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs from Debian's packages what the tests need and this machine lacks:
 # Verilator and a C++ compiler for the Verilated engine, Yosys for the proofs, make to
-# drive them.
+# drive them; libusb for the USB driver.
 set -eu
 
 missing=
@@ -10,6 +10,8 @@ need make make
 need g++ g++
 need verilator verilator
 need yosys yosys
+need pkg-config pkg-config
+pkg-config --exists libusb-1.0 2>/dev/null || missing="$missing libusb-1.0-0-dev"
 
 [ -z "$missing" ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

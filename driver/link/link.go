@@ -240,3 +240,10 @@ func (d *Device) Close() error {
 	d.closed = true
 	return d.c.close()
 }
+
+// UARTRetry is a time of silence that fits a serial line: what the kernel and the
+// part may hold has to pass first.
+func UARTRetry(baud int) time.Duration {
+	const held = 8 << 10
+	return 50*time.Millisecond + time.Duration(held*10)*time.Second/time.Duration(baud)
+}

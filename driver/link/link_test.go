@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +134,51 @@ func TestNoise(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A queue of commands takes the same cycles behind a link that gathers as it does
+// on the engine itself.
+func TestGather(t *testing.T) {
+	direct := engine(t, small)
+	defer direct.Close()
+	behind := dial(t, small, Options{}, BoardOptions{Gather: 3 * time.Millisecond}, nil)
+	defer behind.Close()
+	p := direct.Info().Params
+	cycles := func(d driver.Device) (list []uint32) {
+		r := packet.Request{Opcode: regmap.OpQuantize, Layout: packet.Layout{Group: 16, Bits: 3}, Rows: p.TileTokens, Dims: p.MaxDim}
+		request, err := r.Append(nil, p, make([]byte, 2*r.Rows*r.Dims))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n, ahead = 30, 12
+		for i := range n + ahead {
+			if i < n {
+				if err := d.Send(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if i < ahead {
+				continue
+			}
+			raw, err := d.Recv(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := packet.ParseResponse(raw, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, resp.Cycles)
+		}
+		v, err := d.ReadReg(t.Context(), regmap.RegActive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(list, v)
+	}
+	if want, got := cycles(direct), cycles(behind); !slices.Equal(got, want) {
+		t.Errorf("behind a link: cycles and ACTIVE\n%d, without\n%d", got, want)
 	}
 }
 

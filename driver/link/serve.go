@@ -23,6 +23,12 @@ type BoardOptions struct {
 	Window     int           // DATA frames that are received ahead of the engine: 32
 	SendWindow int           // DATA frames sent and unacknowledged: 32
 	Retry      time.Duration // silence after which DATA is repeated: 50 ms
+
+	// Gather is for a simulated engine, whose time stands still until it is asked
+	// for a response: it is asked when the host has been silent for so long and has
+	// acknowledged all it got, or when no more requests can be taken. A queue of
+	// commands then takes the same cycles as it does without a link. 0: at once.
+	Gather time.Duration
 }
 
 const (
@@ -115,7 +121,8 @@ type board struct {
 	poll        bool
 	damaged     uint8
 	timeouts    uint8
-	silent      int // time-outs since the last whole frame
+	silent      int       // time-outs since the last whole frame
+	lastHost    time.Time // last DATA from the host, or progress of ours to it
 	repeat      time.Time
 	lastAskedID uint8
 }
@@ -196,6 +203,7 @@ func (b *board) handle(f wire.Frame, err error) {
 		b.data(f)
 	case f.Type == regmap.FrameAck && n == 0:
 		if b.tx.ack(f) {
+			b.lastHost = time.Now()
 			b.repeat = time.Now().Add(b.o.Retry)
 		}
 		if f.Has(regmap.FrameFlagPoll) {
@@ -242,6 +250,7 @@ func (b *board) data(f wire.Frame) {
 	case noRoom:
 		b.complain(regmap.LinkErrCredit, f.A)
 	case taken:
+		b.lastHost = time.Now()
 		f.Payload = append([]byte(nil), f.Payload...)
 		b.window = append(b.window, f)
 	}
@@ -283,10 +292,10 @@ func (b *board) run() {
 			err = b.engineAccess()
 		case len(b.requests) > 0 && b.pending < deepest:
 			err = b.engineSend()
-		case b.pending > 0 && len(b.rest) == 0:
+		case b.pending > 0 && len(b.rest) == 0 && b.gathered() <= 0:
 			err = b.engineRecv()
 		default:
-			b.work.Wait()
+			b.sleep()
 		}
 		if err != nil && b.err == nil {
 			b.mu.Unlock()
@@ -294,6 +303,31 @@ func (b *board) run() {
 			b.mu.Lock()
 		}
 	}
+}
+
+// gathered is how long the engine should still wait for more requests.
+func (b *board) gathered() time.Duration {
+	switch {
+	case b.o.Gather == 0 || b.pending >= deepest && len(b.requests) >= deepest:
+		return 0
+	case len(b.tx.frames) > 0 || len(b.part) > 0 && len(b.requests) < deepest:
+		return b.o.Gather
+	}
+	return b.o.Gather - time.Since(b.lastHost)
+}
+
+// sleep waits for something to do. The lock is held.
+func (b *board) sleep() {
+	if b.pending > 0 && len(b.rest) == 0 && b.err == nil {
+		if t := b.gathered(); t > 0 {
+			defer time.AfterFunc(t, func() {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				b.work.Broadcast()
+			}).Stop()
+		}
+	}
+	b.work.Wait()
 }
 
 func (b *board) engineReset() error {

@@ -44,7 +44,7 @@ kv_select_map.sv
 kv_select_pack.sv
 kv_select.sv
 kv_compress.sv
-kv_link.sv
+kv_prbs.sv
 kv_units.sv
 kv_core.sv
 kv_engine.sv

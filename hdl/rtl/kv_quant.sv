@@ -7,12 +7,23 @@
 // Timing, t being the cycle of a group's last beat:
 //   per token     extent t + 5, scale t + 14, ring read from t + 12 on
 //   per channel   extents t + 6 + channel, scales t + 15 + channel, ring read from t + 16 + dims on
-//   ring read r   element r + 2, code r + 11, push r + 14
+//   ring read r   element r + 3, code r + 11, push r + 14
+// Compress: the hooks of COMPRESS (5.10), without which mixed_i and the ports after it are ignored.
+//   mixed_i       the command is a COMPRESS; beats are those of its kept rows. Scheme, axis, group, bits and dims are those
+//                 of the section and change only after done_o; beat_last_i is 0
+//   tier_i        with a beat, per token: tier of its row, which says its width; 0: raw
+//   end_i         in cycle t: the section ends with the beat of this cycle, or with the one before
+//   final_i       the section is the command's last
+//   done_o        in cycle y = max(t, last ring read) + FlushLatency; then what is left is pushed, in the last section as
+//                 `last`. Rows of an incomplete per-channel group are read before, as raw ones
+//
 // Nothing moves in a cycle with en_i = 0. Ties and overflow: see kv_quant_lane, kv_quant_scale; nothing overflows.
 module kv_quant #(
     parameter int unsigned Lanes      = 8,
     parameter int unsigned MaxDim     = 256,
-    parameter int unsigned TileTokens = 128
+    parameter int unsigned TileTokens = 128,
+    parameter bit          Compress   = 1'b0,
+    parameter int unsigned FlushLatency = 20
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
@@ -41,7 +52,12 @@ module kv_quant #(
     input  logic                pre_start_i,
     output logic                pre_valid_o,
     output logic [16*Lanes-1:0] pre_data_o,
-    output logic                pre_last_o
+    output logic                pre_last_o,
+    input  logic                mixed_i,
+    input  logic [         1:0] tier_i,
+    input  logic                end_i,
+    input  logic                final_i,
+    output logic                done_o
 );
 
   localparam int unsigned WordW = $clog2(MaxDim / Lanes);
@@ -56,13 +72,14 @@ module kv_quant #(
   logic [7:0] group_rows;
   logic [6:0] top_row_q;
   logic [3:0] width, width_q, bits_q;
-  logic [7:0] limit_q;
+  logic mixed, mixed_q, by_tier_q;
 
   assign asym       = scheme_i == 2'(kv_pkg::SCHEME_ASYM);
   assign channel    = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
   assign row_beats  = 16'(dims_i) >> LaneW;
   assign group_rows = 8'd16 << group_i[1:0];
   assign width      = asym ? bits_i : bits_i - 4'd1;
+  assign mixed      = Compress && mixed_i;
 
   always_comb begin
     if (channel) group_beats = 16'(row_beats << (4'd4 + 4'(group_i[1:0])));
@@ -81,14 +98,26 @@ module kv_quant #(
       group_top_q <= group_beats - 16'd1;
       width_q     <= width;
       bits_q      <= bits_i;
-      limit_q     <= scheme_i == 2'(kv_pkg::SCHEME_OFFSET) ? 8'd8 : 8'((9'd1 << width) - 9'd1);
+      mixed_q     <= mixed;
+      by_tier_q   <= mixed && !channel;
     end
   end
+
+  // Bits of a code of a tier: 8, 4, 2; and the c of 2^c - 1.
+  function automatic logic [3:0] tier_bits(input logic [1:0] tier);
+    tier_bits = {tier[1:0] == 2'd1, tier == 2'd2, tier == 2'd3, 1'b0};
+  endfunction
+
+  function automatic logic [3:0] tier_width(input logic [1:0] tier);
+    tier_width = tier_bits(tier) - 4'(!asym_q);
+  endfunction
 
   // Cycle t: clean.
   logic [16*Lanes-1:0] clean, clean1_q;
   logic [Lanes-1:0] bad, bad1_q;
   logic valid1_q, last1_q;
+  logic [1:0] tier1_q;
+  logic [16*Lanes-1:0] kept1;  // what the ring keeps
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_clean
     kv_fp16_clean u_clean (
@@ -108,7 +137,17 @@ module kv_quant #(
       clean1_q <= clean;
       bad1_q   <= bad;
       last1_q  <= beat_last_i;
+      tier1_q  <= tier_i;
     end
+  end
+
+  // With raw rows the ring keeps what came.
+  if (Compress) begin : gen_keep_raw
+    logic [16*Lanes-1:0] raw1_q;
+    always_ff @(posedge clk_i) if (en_i) raw1_q <= beat_i;
+    assign kept1 = raw1_q;
+  end else begin : gen_keep_clean
+    assign kept1 = clean1_q;
   end
 
   // Cycle t + 1: where the beat stands in its row and group.
@@ -127,12 +166,52 @@ module kv_quant #(
       word_q <= '0;
       row_q  <= '0;
       beat_q <= '0;
+    end else if (en_i && end2_q) begin
+      row_q  <= '0;
+      beat_q <= '0;
     end else if (en_i && valid1_q) begin
       word_q <= row_end ? '0 : word_q + 1'b1;
       if (row_end) row_q <= !channel_q || last_row ? '0 : row_q + 7'd1;
-      beat_q <= channel_q || group_end ? '0 : beat_q + 16'd1;
+      beat_q <= (channel_q && !Compress) || group_end ? '0 : beat_q + 16'd1;
     end
   end
+
+  // The end of a section: since_q cycles after its last beat, or after the last ring read if that was later.
+  localparam logic [4:0] Flush = 5'(FlushLatency - 3);
+  logic end1_q, end2_q, ended_q, left_q, rest_go, flush, reading;
+  logic [15:0] rest_beats_q;
+  logic [4:0] since_q;
+  logic [1:0] pending_q;  // complete groups of channels, not yet read
+  logic [3:1] flush_q;
+  logic read;
+
+  assign reading = read || (Compress && end_i);
+  assign rest_go = Compress && ended_q && left_q && pending_q == '0 && since_q == 5'(kv_pkg::LAT_QUANT_TOKEN);
+  assign flush   = Compress && ended_q && !left_q && pending_q == '0 && since_q == Flush;
+  assign done_o  = flush_q[3];
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      end1_q    <= 1'b0;
+      end2_q    <= 1'b0;
+      ended_q   <= 1'b0;
+      left_q    <= 1'b0;
+      since_q   <= '0;
+      pending_q <= '0;
+      flush_q   <= '0;
+    end else if (en_i) begin
+      end1_q    <= Compress && end_i;
+      end2_q    <= end1_q;
+      flush_q   <= {flush_q[2:1], flush};
+      ended_q   <= !flush && (end1_q || ended_q);
+      if (end2_q) left_q <= channel_q && beat_q != '0;
+      else if (rest_go) left_q <= 1'b0;
+      since_q   <= reading ? 5'd1 : &since_q ? since_q : since_q + 5'd1;
+      if (Compress) pending_q <= pending_q + 2'(channel_q && complete_q[2][4]) - 2'(channel_q && wait_q[Wait][4]);
+    end
+  end
+
+  always_ff @(posedge clk_i) if (en_i && end2_q) rest_beats_q <= beat_q - 16'd1;
 
   // And as order keys: unsigned numbers in the order of the values; of the magnitudes if symmetric.
   logic [16*Lanes-1:0] keys1, keys2_q;
@@ -152,7 +231,7 @@ module kv_quant #(
 
   // Complete groups: in t + 2 to t + 5, with whether an input was not finite and the packet ends.
   logic taint_q;
-  logic [2:0] complete_q[2:5];  // {valid, last, nonfinite}
+  logic [4:0] complete_q[2:5];  // {valid, tier, last, nonfinite}
   logic taint;
   assign taint = |bad1_q || taint_q;
 
@@ -162,7 +241,7 @@ module kv_quant #(
       for (int i = 2; i <= 5; i++) complete_q[i] <= '0;
     end else if (en_i) begin
       if (valid1_q) taint_q <= !group_end && taint;
-      complete_q[2] <= {valid1_q && group_end, last1_q, taint};
+      complete_q[2] <= {valid1_q && group_end, tier1_q, last1_q, taint && !mixed_q};
       for (int i = 3; i <= 5; i++) complete_q[i] <= complete_q[i-1];
     end
   end
@@ -222,6 +301,9 @@ module kv_quant #(
   logic [ 5:0] shift2_q;
   logic [ 9:0] sig2_q;
   logic [11:1] put_q;
+  logic [3:0] width5_q;
+
+  always_ff @(posedge clk_i) if (en_i) width5_q <= by_tier_q ? tier_width(complete_q[4][3:2]) : width_q;
 
   kv_quant_scale u_scale (
       .clk_i  (clk_i),
@@ -230,7 +312,7 @@ module kv_quant #(
       .low_i  (least),
       .sym_i  (!asym_q),
       .offset_i(offset_q),
-      .width_i(width_q),
+      .width_i(width5_q),
       .scale_o(scale)
   );
 
@@ -258,8 +340,8 @@ module kv_quant #(
   // When to read the ring: 12 cycles after a per-token group, or 11 after its last extent.
   localparam int unsigned Wait = kv_pkg::LAT_QUANT_CHANNEL - 5;
   localparam int unsigned Join = Wait + 5 - kv_pkg::LAT_QUANT_TOKEN;
-  logic [2:0] wait_q[1:Wait];
-  logic [1:0] serving_q;
+  logic [4:0] wait_q[1:Wait];
+  logic [3:0] serving_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -267,57 +349,60 @@ module kv_quant #(
     end else if (en_i) begin
       wait_q[1] <= {channel_q && served, serving_q};
       for (int i = 2; i <= Wait; i++) wait_q[i] <= wait_q[i-1];
-      if (!channel_q && complete_q[4][2]) wait_q[Join] <= complete_q[4];
+      if (!channel_q && complete_q[4][4]) wait_q[Join] <= complete_q[4];
     end
   end
 
-  always_ff @(posedge clk_i) if (en_i && complete_q[5][2]) serving_q <= complete_q[5][1:0];
+  always_ff @(posedge clk_i) if (en_i && complete_q[5][4]) serving_q <= complete_q[5][3:0];
 
   // Ring reads.
-  logic read, first, row, last, nonfinite;
+  logic first, row, last, raw;
+  logic [3:0] tag;  // {rest, tier, nonfinite}
   logic [1:0] bank;
   logic [WordW-1:0] word;
-  logic [16*Lanes-1:0] beat2;
+  logic [16*Lanes-1:0] beat2, beat3_q;
 
   kv_quant_drain #(
       .Lanes     (Lanes),
       .MaxDim    (MaxDim),
-      .TileTokens(TileTokens)
+      .TileTokens(TileTokens),
+      .TagW      (4)
   ) u_drain (
       .clk_i         (clk_i),
       .rst_i         (rst_i),
       .en_i          (en_i),
       .start_i       (start_i),
       .put_i         (valid1_q),
-      .beat_i        (clean1_q),
-      .channel_i     (channel_q),
+      .beat_i        (kept1),
+      .bank_i        (channel_q && !rest_go),
       .fold_i        (fold_q),
-      .beats_i       (group_top_q),
+      .beats_i       (rest_go ? rest_beats_q : group_top_q),
       .top_word_i    (top_word_q),
-      .go_i          (wait_q[Wait][2]),
-      .go_last_i     (wait_q[Wait][1]),
-      .go_nonfinite_i(wait_q[Wait][0]),
+      .go_i          (wait_q[Wait][4] || rest_go),
+      .go_last_i     (wait_q[Wait][1] && !rest_go),
+      .go_tag_i      ({rest_go, wait_q[Wait][3:2], wait_q[Wait][0] && !rest_go}),
       .read_o        (read),
       .first_o       (first),
       .row_o         (row),
       .last_o        (last),
-      .nonfinite_o   (nonfinite),
+      .tag_o         (tag),
       .bank_o        (bank),
       .word_o        (word),
       .beat_o        (beat2)
   );
 
   assign ev_token_o  = read && row;
-  assign ev_groups_o = read && first ? (channel_q ? dims_i : 10'd1) : '0;
+  assign raw         = rest_go || (by_tier_q && tag[2:1] == 2'd0);
+  assign ev_groups_o = read && first && !raw ? (channel_q ? dims_i : 10'd1) : '0;
 
   // Parameters of the items: of their channels, or of their group, held while it is read. x: cycles after the read.
-  logic [16*Lanes-1:0] mins1, mins2_q;
-  logic [6*Lanes-1:0] shifts3, shifts4_q;
-  logic [20*Lanes-1:0] divisors3, divisors4_q, divisors5_q, divisors6_q, divisors7_q;  // {reciprocals, significands}
+  logic [16*Lanes-1:0] mins2, mins3_q;
+  logic [6*Lanes-1:0] shifts4, shifts5_q;
+  logic [20*Lanes-1:0] divisors4, divisors5_q, divisors6_q, divisors7_q, divisors8_q;  // {reciprocals, significands}
   logic [15:0] token_min_q;
-  logic token_flip2_q;
+  logic token_flip3_q;
   logic [5:0] token_shift_q;
-  logic [19:0] token_divisor5_q, token_divisor6_q;
+  logic [19:0] token_divisor_q[5:7];
   logic [31:0] prefix_q[3:12];
 
   kv_quant_table #(
@@ -337,27 +422,27 @@ module kv_quant #(
       .asym_i     (asym_q),
       .bank_i     (bank),
       .word_i     (word),
-      .min_o      (mins1),
-      .shift_o    (shifts3),
-      .sig_o      (divisors3[0+:10*Lanes]),
-      .recip_o    (divisors3[10*Lanes+:10*Lanes]),
+      .min_o      (mins2),
+      .shift_o    (shifts4),
+      .sig_o      (divisors4[0+:10*Lanes]),
+      .recip_o    (divisors4[10*Lanes+:10*Lanes]),
       .pre_start_i(pre_start_i),
       .pre_valid_o(pre_valid_o),
       .pre_data_o (pre_data_o),
       .pre_last_o (pre_last_o)
   );
 
-  // Of a per-token group with its first item read at r = e + 7: the minimum is there in r + 1, the shift in r + 4,
-  // scale and minimum for the packer in r + 12.
+  // Of a per-token group with its first item read at r = e + 7: the minimum is there in r + 2, the shift in r + 5,
+  // the divisor in r + 8, scale and minimum for the packer in r + 12.
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       shift2_q <= shift;
       sig2_q   <= sig;
-      if (put_q[7]) token_min_q <= min_q[7];
-      token_flip2_q <= offset_q && !token_min_q[15];
-      if (put_q[10]) token_shift_q <= shift;
-      if (put_q[11]) token_divisor5_q <= {recip, sig2_q};
-      token_divisor6_q <= token_divisor5_q;
+      if (put_q[8]) token_min_q <= min_q[8];
+      token_flip3_q <= offset_q && !token_min_q[15];
+      if (put_q[11]) token_shift_q <= shift2_q;
+      if (put_q[11]) token_divisor_q[5] <= {recip, sig2_q};
+      for (int i = 6; i <= 7; i++) token_divisor_q[i] <= token_divisor_q[i-1];
       if (put_q[9]) prefix_q[3] <= {min_q[9], scale};
       for (int i = 4; i <= 12; i++) prefix_q[i] <= prefix_q[i-1];
     end
@@ -365,61 +450,126 @@ module kv_quant #(
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      mins2_q     <= channel_q ? mins1 : {Lanes{token_min_q}};
-      shifts4_q   <= shifts3;
-      divisors4_q <= divisors3;
-      divisors5_q <= divisors4_q;
+      mins3_q     <= channel_q ? mins2 : {Lanes{token_min_q}};
+      shifts5_q   <= shifts4;
+      divisors5_q <= divisors4;
       divisors6_q <= divisors5_q;
-      divisors7_q <= channel_q ? divisors6_q : {{Lanes{token_divisor6_q[19:10]}}, {Lanes{token_divisor6_q[9:0]}}};
+      divisors7_q <= divisors6_q;
+      divisors8_q <= channel_q ? divisors7_q : {{Lanes{token_divisor_q[7][19:10]}}, {Lanes{token_divisor_q[7][9:0]}}};
     end
   end
 
-  // Lanes: element r + 2, code r + 11.
+  // Items alongside: {valid, first, last, rest, tier, nonfinite}; what they are made of.
+  logic [6:0] item_q[1:11];
+  logic [7:0] limit9_q;
+  logic [3:0] width8, bits11_q;
+  logic raw10, raw11_q, lead11_q, pre11_q;
+
+  assign width8 = by_tier_q ? tier_width(item_q[8][2:1]) : width_q;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      for (int i = 1; i <= 11; i++) item_q[i] <= '0;
+    end else if (en_i) begin
+      item_q[1] <= {read, first, last, tag};
+      for (int i = 2; i <= 11; i++) item_q[i] <= item_q[i-1];
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      limit9_q <= offset_q ? 8'd8 : 8'((9'd1 << width8) - 9'd1);
+      bits11_q <= by_tier_q ? tier_bits(item_q[10][2:1]) : bits_q;
+      raw11_q  <= raw10;
+      lead11_q <= item_q[10][5] && !channel_q && !raw10;
+      pre11_q  <= item_q[10][5] && channel_q && !raw10;
+    end
+  end
+
+  assign raw10 = Compress && (item_q[10][3] || (by_tier_q && item_q[10][2:1] == 2'd0));
+
+  // Raw beats are cleaned once more, and wait for the packer in a ring of their own.
+  logic [16*Lanes-1:0] raw11;
+
+  if (Compress) begin : gen_raw
+    logic [16*Lanes-1:0] clean2;
+    logic [Lanes-1:0] counted;  // when the beat came
+    logic [3:0] at_q;
+
+    for (genvar i = 0; i < Lanes; i++) begin : gen_clean
+      kv_fp16_clean u_clean (
+          .x_i  (beat2[16*i+:16]),
+          .x_o  (clean2[16*i+:16]),
+          .bad_o(counted[i])
+      );
+    end
+
+    always_ff @(posedge clk_i) if (en_i) beat3_q <= clean2;
+
+    always_ff @(posedge clk_i) begin
+      if (rst_i) at_q <= '0;
+      else if (en_i) at_q <= at_q + 4'd1;
+    end
+
+    kv_ram_1r1w #(
+        .Width(16 * Lanes),
+        .Depth(16)
+    ) u_raw (
+        .clk_i  (clk_i),
+        .en_i   (en_i),
+        .we_i   (1'b1),
+        .waddr_i(at_q),
+        .data_i (beat2),
+        .raddr_i(at_q ^ 4'd8),
+        .zero_i (1'b0),
+        .data_o (raw11)
+    );
+
+    wire unused_raw = &{1'b0, counted};
+  end else begin : gen_no_raw
+    always_ff @(posedge clk_i) if (en_i) beat3_q <= beat2;
+    assign raw11 = '0;
+  end
+
+  // Lanes: element r + 3, code r + 11.
   logic [8*Lanes-1:0] codes;
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
     kv_quant_lane u_lane (
         .clk_i  (clk_i),
         .en_i   (en_i),
-        .x_i    (beat2[16*i+:16]),
-        .min_i  (mins2_q[16*i+:16]),
+        .x_i    (beat3_q[16*i+:16]),
+        .min_i  (mins3_q[16*i+:16]),
         .sym_i  (!asym_q),
-        .flip_i (token_flip2_q),
+        .flip_i (token_flip3_q),
         .offset_i(offset_q),
-        .limit_i(limit_q),
-        .shift_i(channel_q ? shifts4_q[6*i+:6] : token_shift_q),
-        .sig_i  (divisors7_q[10*i+:10]),
-        .recip_i(divisors7_q[10*(Lanes+i)+:10]),
+        .limit_i(limit9_q),
+        .shift_i(channel_q ? shifts5_q[6*i+:6] : token_shift_q),
+        .sig_i  (divisors8_q[10*i+:10]),
+        .recip_i(divisors8_q[10*(Lanes+i)+:10]),
         .code_o (codes[8*i+:8])
     );
   end
 
-  // Items alongside, and the packer.
-  logic [3:0] item_q[1:11];  // {valid, first, last, nonfinite}
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      for (int i = 1; i <= 11; i++) item_q[i] <= '0;
-    end else if (en_i) begin
-      item_q[1] <= {read, first, last, nonfinite};
-      for (int i = 2; i <= 11; i++) item_q[i] <= item_q[i-1];
-    end
-  end
-
   kv_quant_pack #(
-      .Lanes(Lanes)
+      .Lanes   (Lanes),
+      .Compress(Compress)
   ) u_pack (
       .clk_i           (clk_i),
       .rst_i           (rst_i),
       .en_i            (en_i),
-      .token_i         (!channel_q),
       .asym_i          (asym_q),
       .fold_i          (fold_q),
-      .bits_i          (bits_q),
-      .item_i          (item_q[11][3]),
-      .first_i         (item_q[11][2]),
-      .last_i          (item_q[11][1]),
+      .bits_i          (bits11_q),
+      .item_i          (item_q[11][6]),
+      .lead_i          (lead11_q),
+      .pre_i           (pre11_q),
+      .last_i          (item_q[11][4]),
       .nonfinite_i     (item_q[11][0]),
+      .raw_i           (raw11_q),
+      .beat_i          (raw11),
+      .flush_i         (flush),
+      .final_i         (final_i),
       .codes_i         (codes),
       .prefix_i        (prefix_q[12]),
       .push_valid_o    (push_valid_o),
@@ -430,6 +580,6 @@ module kv_quant #(
       .push_nonfinite_o(push_nonfinite_o)
   );
 
-  wire unused = &{1'b0, rows_i};
+  wire unused = &{1'b0, rows_i, mixed_i, tier_i, end_i, item_q[11][5], item_q[11][3:1]};
 
 endmodule

@@ -2,10 +2,11 @@
 //
 // put_i, beat_i     a beat to keep
 // go_i              in this cycle the reading of the next group starts, one beat a cycle, beats_i + 1 in
-//                   all; go_last_i: it is the last of its packet; go_nonfinite_i goes with its items
+//                   all; go_last_i: it is the last of its packet; go_tag_i goes with its items
 // read_o            a beat is read in this cycle; first_o: of its group; row_o: it is the last of its row;
-//                   word_o: its index in the row; bank_o: number of its per-channel group mod 4; last_o: of its packet
-// channel_i         groups are per channel; only these have a bank in kv_quant_table
+//                   word_o: its index in the row; bank_o: number of its per-channel group mod 4; last_o: of its packet;
+//                   tag_o: its group's
+// bank_i            the group that starts has a bank in kv_quant_table
 // beat_o            the beat, two cycles after read_o
 // start_i           a packet starts; what is kept, if anything, is of a packet of the same kind
 // fold_i            the beats of a group of 32 are read in the order 0, B / 2, 1, B / 2 + 1, ...: that is another order of the
@@ -16,6 +17,7 @@ module kv_quant_drain #(
     parameter int unsigned Lanes      = 8,
     parameter int unsigned MaxDim     = 256,
     parameter int unsigned TileTokens = 128,
+    parameter int unsigned TagW       = 1,
     localparam int unsigned WordW = $clog2(MaxDim / Lanes),
     localparam int unsigned TileW = $clog2(TileTokens * MaxDim / Lanes),
     localparam int unsigned MoreW = $clog2(MaxDim + 32),
@@ -28,18 +30,18 @@ module kv_quant_drain #(
     input  logic                start_i,
     input  logic                put_i,
     input  logic [16*Lanes-1:0] beat_i,
-    input  logic                channel_i,
+    input  logic                bank_i,
     input  logic                fold_i,
     input  logic [        15:0] beats_i,
     input  logic [   WordW-1:0] top_word_i,
     input  logic                go_i,
     input  logic                go_last_i,
-    input  logic                go_nonfinite_i,
+    input  logic [    TagW-1:0] go_tag_i,
     output logic                read_o,
     output logic                first_o,
     output logic                row_o,
     output logic                last_o,
-    output logic                nonfinite_o,
+    output logic [    TagW-1:0] tag_o,
     output logic [         1:0] bank_o,
     output logic [   WordW-1:0] word_o,
     output logic [16*Lanes-1:0] beat_o
@@ -49,7 +51,8 @@ module kv_quant_drain #(
   logic [15:0] left_q;
   logic [WordW-1:0] word_q;
   logic [1:0] bank_q;
-  logic last_q, nonfinite_q, reading, ends;
+  logic last_q, banked_q, reading, ends;
+  logic [TagW-1:0] tag_q;
 
   assign reading     = go_i || left_q != '0;
   assign ends        = go_i ? beats_i == '0 : left_q == 16'd1;
@@ -57,7 +60,7 @@ module kv_quant_drain #(
   assign first_o     = go_i;
   assign row_o       = word_q == top_word_i;
   assign last_o      = ends && (go_i ? go_last_i : last_q);
-  assign nonfinite_o = go_i ? go_nonfinite_i : nonfinite_q;
+  assign tag_o       = go_i ? go_tag_i : tag_q;
   assign bank_o      = bank_q;
   assign word_o      = word_q;
 
@@ -139,15 +142,16 @@ module kv_quant_drain #(
       if (reading) begin
         left_q <= go_i ? beats_i : left_q - 16'd1;
         word_q <= row_o ? '0 : word_q + 1'b1;
-        if (ends && channel_i) bank_q <= bank_q + 2'd1;
+        if (ends && (go_i ? bank_i : banked_q)) bank_q <= bank_q + 2'd1;
       end
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (en_i && go_i) begin
-      last_q      <= go_last_i;
-      nonfinite_q <= go_nonfinite_i;
+      last_q   <= go_last_i;
+      tag_q    <= go_tag_i;
+      banked_q <= bank_i;
     end
   end
 

@@ -3,12 +3,13 @@
 // x_i, min_i   cleaned fp16 (no NaN, infinity, -0), min_i <= x_i; min_i is ignored if symmetric
 // sym_i        the code of |x_i| with the sign of x_i, reversed with flip_i (given with x_i)
 // offset_i     in four bits, the code is 8 more, and at most 15; what is above them is of no use
-// limit_i      largest magnitude of a code, 2^b - 1 or 2^(b-1) - 1; 8 with offset_i
+// limit_i      largest magnitude of a code, 2^b - 1 or 2^(b-1) - 1; 8 with offset_i. Given 6 cycles
+//              after x_i: an element has its own.
 // shift_i      10 + exponent of the scale's 11-bit significand in units of 2^-24; 63 for a
 //              scale of 0. Given 2 cycles after x_i.
 // sig_i        the significand, 1024 to 2047, without its leading one; recip_i = floor(2^21 / it), 2047 at
 //              most, without its leading one. Given 5 cycles after x_i.
-// code_o       the code in two's complement, 9 cycles after x_i
+// code_o       the code in two's complement, 8 cycles after x_i
 // One element every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
 // With D = x - mn and S = m 2^t the scale, both in units of 2^-24, and A = floor(2 D / 2^t),
@@ -116,29 +117,23 @@ module kv_quant_lane (
     end
   end
 
-  // Stage 8: the next quotient from a remainder of m on, half to even. Clamp and sign are the quotient's.
+  // Stage 8: the next quotient from a remainder of m on, half to even. Clamp and sign are the quotient's; minus
+  // a number is its complement and one. With an offset the greatest positive code is one less than the limit.
   logic [13:0] over;
-  logic [7:0] limit, bounded, signed8_q;
-  logic [7:0] limit7_q;
-  logic at_limit, more8_q;
+  logic [7:0] limit7_q, bounded;
+  logic at_limit, more;
 
-  assign limit    = limit7_q;
-  assign at_limit = quot7_q >= {1'b0, limit};
-  assign bounded  = at_limit ? limit : quot7_q[7:0];
+  assign at_limit = quot7_q >= {1'b0, limit7_q};
+  assign bounded  = (at_limit ? limit7_q : quot7_q[7:0]) ^ {8{neg_q[7]}} ^ {4'd0, offset_i, 3'd0};
   assign over     = less7_q - back7_q - 14'(exact7_q);
-
-  // With an offset the greatest positive code is one less than the limit.
-  always_ff @(posedge clk_i) if (en_i) limit7_q <= limit_i - 8'(offset_i && !neg_q[6]);
+  assign more     = (!over[13] && !at_limit) ^ neg_q[7];
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      signed8_q <= bounded ^ {8{neg_q[7]}} ^ {4'd0, offset_i, 3'd0};
-      more8_q   <= (!over[13] && !at_limit) ^ neg_q[7];
+      limit7_q <= limit_i - 8'(offset_i && !neg_q[6]);
+      code_o   <= bounded + 8'(more);
     end
   end
-
-  // Stage 9: minus a number is its complement and one.
-  always_ff @(posedge clk_i) if (en_i) code_o <= signed8_q + 8'(more8_q);
 
   wire unused = &{1'b0, product[19:0], fine[34:20], over[12:0]};
 

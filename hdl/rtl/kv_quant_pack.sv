@@ -1,9 +1,14 @@
 // Packer of QUANTIZE: codes of b bits, LSB first, with the scale and minimum of a per-token group before
 // them, into beats (docs/engine.md, section 5.7).
 //
-// item_i            an item: Lanes codes in codes_i; first_i: of its group; last_i: of its packet
-// prefix_i          one cycle later: scale (low half) and minimum to go before a first item
-// token_i, asym_i, bits_i   per token; with minimum; b
+// item_i            an item: Lanes codes in codes_i; last_i: of its packet; lead_i: first of a per-token group,
+//                   pre_i: of a per-channel group
+// prefix_i          one cycle later: scale (low half) and minimum to go before the first item of a per-token group
+// asym_i            with minimum
+// bits_i            b of this item
+// raw_i, beat_i     Compress: the item is a beat as it came, 16 units, without scale and minimum
+// flush_i, final_i  Compress: in place of an item: what is left is given, final_i: as the packet's last, be it nothing;
+//                   else, if there is any, as a full beat
 // fold_i            items come in pairs: the 4-bit codes of the first are the low nibbles of bytes whose high nibbles are
 //                   those of the second
 // push_*_o          3 cycles after the item: the beat, if one is full or the packet's last; what is left then
@@ -12,21 +17,26 @@
 // Nothing moves in a cycle with en_i = 0.
 module kv_quant_pack #(
     parameter int unsigned Lanes = 8,
+    parameter bit Compress = 1'b0,
     localparam int unsigned Beat = 16 * Lanes
 ) (
     input  logic               clk_i,
     input  logic               rst_i,
     input  logic               en_i,
-    input  logic               token_i,
     input  logic               asym_i,
     input  logic               fold_i,
     input  logic [        3:0] bits_i,
     input  logic               item_i,
-    input  logic               first_i,
+    input  logic               lead_i,
+    input  logic               pre_i,
     input  logic               last_i,
     input  logic               nonfinite_i,
     input  logic [8*Lanes-1:0] codes_i,
     input  logic [       31:0] prefix_i,
+    input  logic               raw_i,
+    input  logic [   Beat-1:0] beat_i,
+    input  logic               flush_i,
+    input  logic               final_i,
     output logic               push_valid_o,
     output logic [   Beat-1:0] push_data_o,
     output logic [        5:0] push_bytes_o,
@@ -36,7 +46,9 @@ module kv_quant_pack #(
 );
 
   localparam int unsigned Value = 16 / Lanes;  // units of a scale
-  localparam int unsigned Item = 8 * Lanes + 32;  // bits an item may bring
+  localparam int unsigned Coded = 8 * Lanes + 32;
+  localparam int unsigned Item = Compress && Beat > Coded ? Beat : Coded;  // bits an item may bring
+  localparam int unsigned Codes = Compress ? Beat : 8 * Lanes;  // without a scale and a minimum
   // Units that wait for the next item, at most: with two lanes a scale and a minimum fill a beat by themselves.
   localparam int unsigned Hold = Lanes == 2 ? 32 : 16;
   localparam int unsigned FillW = $clog2(Hold);
@@ -44,10 +56,12 @@ module kv_quant_pack #(
   localparam int unsigned Reach = Lanes == 2 ? Wide : Item + (Hold - 1) * Lanes;  // bits an item may reach to
 
   // Stage 1: codes side by side.
-  logic [8*Lanes-1:0] packed_d, packed1_q;
-  logic odd_q, bring1_q;  // folded: the second of a pair is next; the item has codes to bring
+  logic [Codes-1:0] packed_d, packed1_q;
+  logic flush1_q, final1_q;
+  logic odd_q;  // folded: the second of a pair is next
   logic [4*Lanes-1:0] low_q;  // nibbles of the first of a pair
-  logic item1_q, first1_q, last1_q, nonfinite1_q;
+  logic item1_q, lead1_q, starts1_q, last1_q, taint1_q;
+  logic [5:0] added1_q;
 
   always_comb begin
     packed_d = '0;
@@ -62,58 +76,66 @@ module kv_quant_pack #(
         default: packed_d[8*i+:8] = codes_i[8*i+:8];
       endcase
     end
+    if (Compress && raw_i) packed_d = Codes'(beat_i);
   end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      item1_q <= 1'b0;
-      odd_q   <= 1'b0;
+      item1_q   <= 1'b0;
+      packed1_q <= '0;
+      lead1_q   <= 1'b0;
+      starts1_q <= 1'b0;
+      last1_q   <= 1'b0;
+      taint1_q  <= 1'b0;
+      added1_q  <= '0;
+      odd_q     <= 1'b0;
+      flush1_q  <= 1'b0;
     end else if (en_i) begin
-      item1_q <= item_i;
+      item1_q   <= item_i;
+      packed1_q <= item_i ? packed_d : '0;
+      lead1_q   <= item_i && lead_i;
+      starts1_q <= item_i && pre_i;
+      last1_q   <= item_i && last_i;
+      taint1_q  <= item_i && nonfinite_i;
+      added1_q  <= item_i ? codes + lead : '0;
+      flush1_q  <= Compress && flush_i;
       if (item_i) odd_q <= fold_i && !odd_q;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      bring1_q <= !fold_i || odd_q;
       if (item_i) for (int i = 0; i < Lanes; i++) low_q[4*i+:4] <= codes_i[8*i+:4];
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      packed1_q    <= packed_d;
-      first1_q     <= first_i;
-      last1_q      <= last_i;
-      nonfinite1_q <= nonfinite_i;
-    end
-  end
+  always_ff @(posedge clk_i) if (en_i) final1_q <= final_i;
+
+  // Units of the item.
+  logic [5:0] codes, lead;
+  assign codes = Compress && raw_i ? 6'd16 : fold_i ? {2'd0, odd_q, 3'd0} : 6'(bits_i);
+  assign lead  = !lead_i ? '0 : asym_i ? 6'(2 * Value) : 6'(Value);
 
   // Stage 2: where the item goes, and what is pushed.
   logic [FillW-1:0] fill_q;
-  logic [5:0] codes, added, total, left;
-  logic flush_q, pre_q, taint_q, ends, full, rest, push, prefixed;
+  logic [5:0] total, left;
+  logic flush_q, pre_q, taint_q, ends, full, rest, push;
   logic [Item-1:0] item_bits;
   logic [Reach-1:0] placed_d, placed_q;
   logic push2_q, last2_q, pre2_q, nonfinite2_q;
   logic [5:0] bytes2_q;
 
-  assign prefixed = item1_q && first1_q && token_i;
-  assign codes    = !bring1_q ? '0 : fold_i ? 6'd8 : 6'(bits_i);
-  assign added    = !item1_q ? '0 : codes + (prefixed ? 6'(asym_i ? 2 * Value : Value) : '0);
-  assign total    = 6'(fill_q) + added;
-  assign ends     = flush_q || (item1_q && last1_q);
-  assign full     = total >= 6'd16;
-  assign rest     = !full && ends && total != '0;
+  assign total    = 6'(fill_q) + added1_q;
+  assign ends     = flush_q || last1_q;
+  assign full     = total[5:4] != '0;
+  assign rest     = !full && (((ends || flush1_q) && total != '0) || (flush1_q && final1_q));
   assign push     = full || rest;
-  assign left     = full ? total - 6'd16 : rest ? '0 : total;
+  assign left     = {total[5] && total[4], full && !total[4], total[3:0] & {4{!rest}}};
 
   always_comb begin
     item_bits = Item'(packed1_q);
-    if (prefixed) item_bits = asym_i ? {packed1_q, prefix_i} : Item'({packed1_q, prefix_i[15:0]});
-    if (!item1_q) item_bits = '0;
-    // By one bit of the fill after the other.
+    if (lead1_q) item_bits = asym_i ? Item'({packed1_q, prefix_i}) : Item'({packed1_q, prefix_i[15:0]});
+    // Without an item all of it is 0. By one bit of the fill after the other.
     placed_d = Reach'(item_bits);
     for (int k = 0; k < FillW; k++) if (fill_q[k]) placed_d = placed_d << (Lanes << k);
   end
@@ -130,18 +152,18 @@ module kv_quant_pack #(
       placed_q <= placed_d;
       fill_q  <= FillW'(left);
       flush_q <= ends && left != '0;
-      pre_q   <= !push && (pre_q || (item1_q && first1_q && !token_i));
-      taint_q <= left != '0 && ((item1_q && nonfinite1_q) || (taint_q && !(push && item1_q)));
+      pre_q   <= !push && (pre_q || starts1_q);
+      taint_q <= left != '0 && (taint1_q || (taint_q && !(push && item1_q)));
       push2_q <= push;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      last2_q      <= ends && left == '0;
-      pre2_q       <= pre_q || (item1_q && first1_q && !token_i);
-      nonfinite2_q <= taint_q || (item1_q && nonfinite1_q);
-      bytes2_q     <= full ? 6'(2 * Lanes) : 6'((32'(total) * Lanes) >> 3);
+      last2_q      <= (ends && left == '0) || (flush1_q && final1_q);
+      pre2_q       <= pre_q || starts1_q;
+      nonfinite2_q <= taint_q || taint1_q;
+      bytes2_q     <= full || (flush1_q && !final1_q) ? 6'(2 * Lanes) : 6'((32'(total) * Lanes) >> 3);
     end
   end
 
@@ -170,6 +192,6 @@ module kv_quant_pack #(
     end
   end
 
-  wire unused = &{1'b0, left};
+  wire unused = &{1'b0, left, beat_i, raw_i, flush_i};
 
 endmodule

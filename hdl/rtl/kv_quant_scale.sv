@@ -3,7 +3,7 @@
 //
 // high_i, low_i  cleaned fp16, low_i <= high_i; symmetric: high_i = max|x|, low_i is ignored
 // sym_i          symmetric
-// width_i        c: the divisor is 2^c - 1, c = 1 to 8
+// width_i        c: the divisor is 2^c - 1, c = 1 to 8; a scale has its own
 // offset_i       high_i is m, of either sign; sym_i is set and width_i is 3
 // scale_o        the scale, 9 cycles later; negative only with offset_i; never -0, never beyond 65504
 // One scale every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
@@ -28,6 +28,7 @@ module kv_quant_scale (
   logic lost3;
   logic [4:0] exp2;
   logic [8:1] neg_q;  // m, and with it the sign of -m, on its way to the end
+  logic [3:0] width_q[1:5];
 
   kv_quant_gap u_gap (
       .clk_i (clk_i),
@@ -40,7 +41,13 @@ module kv_quant_scale (
       .lost_o(lost3)
   );
 
-  always_ff @(posedge clk_i) if (en_i) neg_q <= {neg_q[7:1], high_i[15]};
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      neg_q      <= {neg_q[7:1], high_i[15]};
+      width_q[1] <= width_i;
+      for (int i = 2; i <= 5; i++) width_q[i] <= width_q[i-1];
+    end
+  end
 
   // Stage 4: how far A can go to the left until its leading bit is bit 19 (31: there is none), and how far it
   // would for j = 0.
@@ -55,7 +62,7 @@ module kv_quant_scale (
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      plain3_q <= {2'b0, exp2} - {3'b0, width_i} - 7'd2;
+      plain3_q <= {2'b0, exp2} - {3'b0, width_q[2]} - 7'd2;
       plain4_q <= plain3_q;
       lead4_q  <= lead;
       gap4_q   <= gap3;
@@ -100,7 +107,7 @@ module kv_quant_scale (
   // divisor, not 11, before those that are kept.
   logic [17:0] recip_q;
   logic [35:0] product;
-  logic [8:0] divisor_q;
+  logic [8:0] divisor6_q, divisor7_q;
   logic [12:0] quot7_q;
   logic [11:0] a7_q;
   logic [4:0] unit7_q;
@@ -109,23 +116,26 @@ module kv_quant_scale (
   assign product = 36'(a6_q[19:2]) * 36'(recip_q);
 
   always_ff @(posedge clk_i) begin
-    unique case (width_i)
-      4'd1: recip_q <= 18'd131072;
-      4'd2: recip_q <= 18'd87381;
-      4'd3: recip_q <= offset_i ? 18'd65536 : 18'd74898;
-      4'd4: recip_q <= 18'd69905;
-      4'd5: recip_q <= 18'd67650;
-      4'd6: recip_q <= 18'd66576;
-      4'd7: recip_q <= 18'd66052;
-      default: recip_q <= 18'd65793;
-    endcase
-    divisor_q <= offset_i ? 9'd256 : 9'd256 - 9'(9'd256 >> width_i);
+    if (en_i) begin
+      unique case (width_q[5])
+        4'd1: recip_q <= 18'd131072;
+        4'd2: recip_q <= 18'd87381;
+        4'd3: recip_q <= offset_i ? 18'd65536 : 18'd74898;
+        4'd4: recip_q <= 18'd69905;
+        4'd5: recip_q <= 18'd67650;
+        4'd6: recip_q <= 18'd66576;
+        4'd7: recip_q <= 18'd66052;
+        default: recip_q <= 18'd65793;
+      endcase
+      divisor6_q <= offset_i ? 9'd256 : 9'd256 - 9'(9'd256 >> width_q[5]);
+      divisor7_q <= divisor6_q;
+    end
   end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       quot7_q <= product[35:23];
-      big7_q  <= {1'b0, a6_q[19:12]} >= divisor_q;
+      big7_q  <= {1'b0, a6_q[19:12]} >= divisor6_q;
       a7_q    <= a6_q[11:0];
       unit7_q <= unit6_q;
       lost7_q <= lost6_q;
@@ -140,7 +150,7 @@ module kv_quant_scale (
   logic exact8_q;
 
   assign whole = big7_q ? quot7_q[12:1] : quot7_q[11:0];
-  assign half  = big7_q ? {divisor_q, 1'b0} : {1'b0, divisor_q};
+  assign half  = big7_q ? {divisor7_q, 1'b0} : {1'b0, divisor7_q};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin

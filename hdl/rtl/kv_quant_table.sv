@@ -5,7 +5,7 @@
 // shift_i, sig_i, recip_i     its divisor (see kv_quant_recip), two cycles later
 // top_word_i, asym_i          beats of a row less one; a group has minima
 // bank_i, word_i              an item of group number bank_i (mod 4), beat word_i of its row, is
-//                             read from the ring: min_o 1, shift_o .. recip_o 3 cycles later
+//                             read from the ring: min_o 2, shift_o .. recip_o 4 cycles later
 // pre_start_i                 cycle c: the scales, then the minima, of the next group come as beats in
 //                             c + 2 and on, one a cycle; pre_last_o with the last
 // At most four groups may be between their first put and their last use. Nothing moves with en_i = 0.
@@ -95,13 +95,14 @@ module kv_quant_table #(
   end
 
   // For the lanes: two memories, read as late as each is needed.
-  logic [WordW+1:0] at0, at1_q, at2_q;
+  logic [WordW+1:0] at0, at1_q, at2_q, at3_q;
   assign at0 = {bank_i, word_i};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       at1_q <= at0;
       at2_q <= at1_q;
+      at3_q <= at2_q;
     end
   end
 
@@ -114,7 +115,7 @@ module kv_quant_table #(
       .we_i   (full_q),
       .waddr_i({bank_q, word_q}),
       .data_i (mins_q),
-      .raddr_i(at0),
+      .raddr_i(at1_q),
       .zero_i (1'b0),
       .data_o (min_o)
   );
@@ -128,7 +129,7 @@ module kv_quant_table #(
       .we_i   (full2_q),
       .waddr_i({full2_bank_q, full2_word_q}),
       .data_i ({recips_q, sigs_q, shifts_q}),
-      .raddr_i(at2_q),
+      .raddr_i(at3_q),
       .zero_i (1'b0),
       .data_o ({recip_o, sig_o, shift_o})
   );

@@ -113,7 +113,9 @@ module kv_units #(
     kv_quant #(
         .Lanes(Lanes),
         .MaxDim(MaxDim),
-        .TileTokens(TileTokens)
+        .TileTokens(TileTokens),
+        .Compress(Features[kv_pkg::FEAT_COMPRESS]),
+        .FlushLatency(kv_pkg::LAT_COMPRESS_FLUSH)
     ) u_quant (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
@@ -142,11 +144,15 @@ module kv_units #(
         .pre_start_i     (pre_start_i),
         .pre_valid_o     (pre_valid_o),
         .pre_data_o      (pre_data_o),
-        .pre_last_o      (pre_last_o)
+        .pre_last_o      (pre_last_o),
+        .mixed_i         (compress),
+        .tier_i          (row_tier),
+        .end_i           (section_end),
+        .final_i         (keys),
+        .done_o          (section_done)
     );
     assign push_entry[EntryW*1] = quant_last;
     // The last entry of a COMPRESS has the flags of all its parts.
-    assign section_done = 1'b0;
     assign push_entry[EntryW*1+2+:2] = !compress ? {1'b0, quant_nonfinite} :
         quant_last ? {select_saturated, select_nonfinite || rows_nonfinite} : 2'b00;
     assign saturated[5+:5] = '0;
@@ -289,9 +295,9 @@ module kv_units #(
   end
 
   if (Features[kv_pkg::FEAT_LINK]) begin : gen_link
-    kv_link #(
+    kv_prbs #(
         .Lanes(Lanes)
-    ) u_link (
+    ) u_prbs (
         .clk_i       (clk_i),
         .rst_i       (rst_i),
         .en_i        (en_i),

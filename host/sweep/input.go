@@ -190,12 +190,26 @@ func (c *contextReader) Read(p []byte) (int, error) {
 }
 
 // Blobs lists the files that a machine needs for an input.
-func (in Input) Blobs() []Blob {
-	out := slices.Clone(in.Model)
-	for _, b := range []*Blob{in.Trace, in.Text} {
-		if b != nil {
-			out = append(out, *b)
-		}
-	}
+func (in Input) Blobs() (out []Blob) {
+	in.Relocate(func(b Blob) string { out = append(out, b); return b.Path })
 	return out
 }
+
+// Relocate gives the input with its files where another machine has them.
+func (in Input) Relocate(where func(Blob) string) Input {
+	in.Model = slices.Clone(in.Model)
+	for i := range in.Model {
+		in.Model[i].Path = where(in.Model[i])
+	}
+	for _, b := range []**Blob{&in.Trace, &in.Text} {
+		if *b != nil {
+			moved := **b
+			moved.Path = where(moved)
+			*b = &moved
+		}
+	}
+	return in
+}
+
+// Digest hashes the file at path.
+func Digest(ctx context.Context, path string) (Blob, error) { return digest(ctx, path) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +64,28 @@ func (s *Store) Rows(ctx context.Context, sweep string) ([]Row, error) {
 			return nil, s.wrap(err)
 		}
 		out = append(out, r)
+	}
+	return out, s.wrap(q.Err())
+}
+
+// Points gives a sweep's points as they were planned, in its order.
+func (s *Store) Points(ctx context.Context, sweep string) ([]Point, error) {
+	q, err := s.db.QueryContext(ctx, "SELECT point FROM members WHERE sweep = ? ORDER BY place", sweep)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	defer q.Close()
+	var out []Point
+	for q.Next() {
+		var text string
+		if err := q.Scan(&text); err != nil {
+			return nil, s.wrap(err)
+		}
+		var p Point
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			return nil, s.wrap(fmt.Errorf("%w: point %d of %s: %v", ErrStore, len(out), sweep, err))
+		}
+		out = append(out, p)
 	}
 	return out, s.wrap(q.Err())
 }

@@ -26,9 +26,6 @@ type OpenFunc func(ctx context.Context, uri string) (driver.Device, error)
 // Runner computes points. It is safe for use by several goroutines, each with
 // an engine of its own.
 type Runner struct {
-	// Locate says where this machine has a file; nil: where the plan has it.
-	Locate func(Blob) string
-
 	mu     sync.Mutex
 	models map[string]*modelSlot
 }
@@ -38,13 +35,6 @@ type modelSlot struct {
 	once sync.Once
 	m    *llm.Model
 	err  error
-}
-
-func (r *Runner) path(b Blob) string {
-	if r.Locate != nil {
-		return r.Locate(b)
-	}
-	return b.Path
 }
 
 // Run computes one point on dev, which stays open.
@@ -72,7 +62,7 @@ func (r *Runner) Run(ctx context.Context, dev driver.Device, p Point) (*Result, 
 func (r *Runner) fidelity(ctx context.Context, dev driver.Device, p Point) (*Result, any, error) {
 	open := trace.Sample
 	if p.Input.Trace != nil {
-		open = func() (*trace.Trace, error) { return trace.Open(r.path(*p.Input.Trace)) }
+		open = func() (*trace.Trace, error) { return trace.Open(p.Input.Trace.Path) }
 	}
 	t, err := open()
 	if err != nil {
@@ -128,7 +118,7 @@ func (r *Runner) model(ctx context.Context, dev driver.Device, p Point) (*Result
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := m.ReadTokens(r.path(*p.Input.Text))
+	text, err := m.ReadTokens(p.Input.Text.Path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,7 +158,7 @@ func (r *Runner) model(ctx context.Context, dev driver.Device, p Point) (*Result
 
 // load gives a model, loaded once for all points.
 func (r *Runner) load(ctx context.Context, in Input) (*llm.Model, error) {
-	dir, err := r.modelDir(in)
+	dir, err := modelDir(in)
 	if err != nil {
 		return nil, err
 	}
@@ -193,14 +183,13 @@ func (r *Runner) load(ctx context.Context, in Input) (*llm.Model, error) {
 }
 
 // modelDir is the directory that has a model's files under their names.
-func (r *Runner) modelDir(in Input) (string, error) {
+func modelDir(in Input) (string, error) {
 	dir := ""
 	for _, b := range in.Model {
-		path := r.path(b)
-		if dir != "" && filepath.Dir(path) != dir || filepath.Base(path) != b.Name {
-			return "", fmt.Errorf("%s: the files of a model are not together: %w", path, os.ErrNotExist)
+		if dir != "" && filepath.Dir(b.Path) != dir || filepath.Base(b.Path) != b.Name {
+			return "", fmt.Errorf("%s: the files of a model are not together: %w", b.Path, os.ErrNotExist)
 		}
-		dir = filepath.Dir(path)
+		dir = filepath.Dir(b.Path)
 	}
 	return dir, nil
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/policy"
 )
 
@@ -87,13 +86,13 @@ func engineKeys() []string {
 	return keys
 }
 
-// simulated reports whether a scheme's engine is built as its URI says.
-func simulated(scheme string) bool { return scheme == "emu" || scheme == "rtl" }
+// Simulated reports whether a scheme's engine is built as its URI says.
+func Simulated(scheme string) bool { return scheme == "emu" || scheme == "rtl" }
 
 // canonical writes the URI of an engine so that the same engine has the same
 // URI: of a simulated one every parameter is named.
 func canonical(uri driver.URI, set map[string]string) (string, error) {
-	if !simulated(uri.Scheme) {
+	if !Simulated(uri.Scheme) {
 		if len(set) > 0 {
 			return "", fmt.Errorf("%w: %s: is built already; only emu: and rtl: take %s", driver.ErrOption, uri.Scheme, names(set))
 		}
@@ -123,13 +122,4 @@ func canonical(uri driver.URI, set map[string]string) (string, error) {
 	out.Options.Set("features", strconv.FormatUint(uint64(b.Features), 10))
 	out.Options.Set("clock", strconv.FormatFloat(b.ClockHz, 'g', -1, 64))
 	return out.String(), nil
-}
-
-// class names the engines that can do a point: the parameters of a board are
-// part of it, a simulated engine is built as asked.
-func class(scheme string, p regmap.Params) string {
-	if simulated(scheme) {
-		return scheme
-	}
-	return fmt.Sprintf("%s-l%d-d%d-t%d-n%d", scheme, p.Lanes, p.MaxDim, p.TileTokens, p.MaxTokens)
 }

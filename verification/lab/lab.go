@@ -104,7 +104,7 @@ func (l *Lab) addGo(ctx context.Context, t tree) error {
 }
 
 // tags are what a build with USB needs.
-func (l *Lab) tags() []string { return nil }
+func (l *Lab) tags() []string { return []string{"-tags", "usb"} }
 
 func (l *Lab) addPrograms(ctx context.Context, t tree) error {
 	for _, name := range programs {
@@ -129,8 +129,25 @@ func find(name string) string {
 	return ""
 }
 
-// addEngine adds the Verilated engine with its link, if it was built.
+// addEngine builds the Verilated boards, engine and link, and adds them; without Verilator
+// their test says that it did not run.
 func (l *Lab) addEngine(ctx context.Context, t tree) error {
+	if find("verilator") == "" {
+		return nil
+	}
+	for _, phy := range []string{"ft245", "uart"} {
+		cmd := exec.CommandContext(ctx, filepath.Join(l.Root, "scripts", "build-board.sh"), phy)
+		cmd.Dir = l.Root
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		path, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("building the Verilated board with %s: %w\n%s", phy, err, stderr.String())
+		}
+		if err := addProgram(ctx, t, "bin/kv_board-"+phy, filepath.Join(l.Root, strings.TrimSpace(string(path)))); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

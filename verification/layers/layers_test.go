@@ -16,6 +16,7 @@ const module = "github.com/kvaccel/kvaccel/"
 // A part is the longest prefix found here.
 var allowed = map[string][]string{
 	"docs":               {},
+	"hdl":                {},
 	"internal":           {},
 	"driver/regmap":      {},
 	"driver/regmap/gen":  {"driver/regmap/spec"},
@@ -25,6 +26,7 @@ var allowed = map[string][]string{
 	"driver/rtl":         {"driver", "driver/regmap", "driver/packet", "internal"},
 	"driver/usbip":       {},
 	"driver/flash/dfu":   {},
+	"driver/flash":       {"driver", "driver/regmap", "driver/flash/dfu", "driver/udev"},
 	"driver/virtual":     {"driver/usbip", "driver/flash/dfu"},
 	"driver/wire":        {"driver/regmap"},
 	"driver/link":        {"driver", "driver/regmap", "driver/packet", "driver/wire"},
@@ -36,9 +38,9 @@ var allowed = map[string][]string{
 	"driver/fault":       {"driver", "driver/regmap", "driver/packet"},
 	"driver/drivertest":  {"driver", "driver/regmap", "driver/packet", "internal"},
 	"emulator":           {"driver", "driver/regmap", "driver/packet", "internal"},
-	"host":               {"driver", "driver/regmap", "driver/packet", "internal"},
-	"cmd":                {"driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "emulator", "host", "internal"},
-	"verification":       {"driver", "driver/usbip", "driver/virtual", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
+	"host":               {"driver", "driver/regmap", "driver/packet", "hdl", "internal"},
+	"cmd":                {"hdl", "driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "emulator", "host", "internal"},
+	"verification":       {"driver", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
 }
 
 func part(path string) string {

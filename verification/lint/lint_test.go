@@ -11,22 +11,33 @@ import (
 	"testing"
 )
 
+var root = filepath.Join("..", "..")
+
+// sources lists the files of a folder of the RTL.
+func sources(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	list, err := os.ReadFile(filepath.Join(root, dir, "files.f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range strings.FieldsSeq(string(list)) {
+		files = append(files, filepath.Join(dir, f))
+	}
+	return files
+}
+
 // elaborate has Yosys read the engine behind the top of `make synth` and look for wires
 // that nothing or more than one thing drives, and for loops.
 func elaborate(t *testing.T, params string) (string, error) {
 	t.Helper()
-	root := filepath.Join("..", "..")
-	list, err := os.ReadFile(filepath.Join(root, "hdl", "rtl", "files.f"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []string
-	for f := range strings.FieldsSeq(string(list)) {
-		files = append(files, filepath.Join("hdl", "rtl", f))
-	}
-	files = append(files, filepath.Join("hdl", "syn", "kv_syn_top.sv"))
-	script := fmt.Sprintf("read_verilog -sv %s; hierarchy -check -top kv_syn_top %s; proc; check -assert; select -assert-min 1 */t:*",
-		strings.Join(files, " "), params)
+	files := append(sources(t, "hdl/rtl"), filepath.Join("hdl", "syn", "kv_syn_top.sv"))
+	return elaborateTop(t, "kv_syn_top", params, files)
+}
+
+func elaborateTop(t *testing.T, top, params string, files []string) (string, error) {
+	t.Helper()
+	script := fmt.Sprintf("read_verilog -sv %s; hierarchy -check -top %s %s; proc; check -assert; select -assert-min 1 */t:*",
+		strings.Join(files, " "), top, params)
 	cmd := exec.CommandContext(t.Context(), "yosys", "-q", "-p", script)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
@@ -64,6 +75,39 @@ func TestYosysRefuses(t *testing.T) {
 		t.Run(tt.params, func(t *testing.T) {
 			t.Parallel()
 			out, err := elaborate(t, tt.params)
+			if err == nil || !strings.Contains(out, tt.says) {
+				t.Errorf("got %v, %q, want a refusal that says %q", err, out, tt.says)
+			}
+		})
+	}
+}
+
+// The same for the link with every physical side.
+func TestYosysElaboratesBoards(t *testing.T) {
+	files := append(sources(t, "hdl/rtl"), sources(t, "hdl/rtl/link")...)
+	for phy := range 5 {
+		t.Run(fmt.Sprint(phy), func(t *testing.T) {
+			t.Parallel()
+			params := fmt.Sprintf("-chparam Phy %d -chparam Lanes 2 -chparam MaxDim 32 -chparam TileTokens 16 -chparam MaxTokens 256", phy)
+			if out, err := elaborateTop(t, "kv_board_core", params, files); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestYosysRefusesBoards(t *testing.T) {
+	files := append(sources(t, "hdl/rtl"), sources(t, "hdl/rtl/link")...)
+	for _, tt := range []struct{ params, says string }{
+		{"-chparam Phy 5", "kv_board_core: Phy is"},
+		{"-chparam RxSlots 3", "kv_link: RxSlots is"},
+		{"-chparam TxSlots 128", "kv_link: TxSlots is"},
+		{"-chparam RetryLog2 7", "kv_link: RetryLog2 is"},
+		{"-chparam Baud 20000000", "want at least 3 cycles a bit"},
+	} {
+		t.Run(tt.params, func(t *testing.T) {
+			t.Parallel()
+			out, err := elaborateTop(t, "kv_board_core", tt.params, files)
 			if err == nil || !strings.Contains(out, tt.says) {
 				t.Errorf("got %v, %q, want a refusal that says %q", err, out, tt.says)
 			}

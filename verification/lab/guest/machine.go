@@ -55,6 +55,16 @@ func (m *machine) close() {
 	for i := len(m.cleanups) - 1; i >= 0; i-- {
 		m.cleanups[i]()
 	}
+	m.cleanups = nil
+}
+
+// scope is a part of a test after which what it started is ended.
+func (m *machine) scope(f func()) {
+	outer := m.cleanups
+	m.cleanups = nil
+	defer func() { m.close(); m.cleanups = outer }()
+	f()
+	m.logf("")
 }
 
 // until waits for something to become true.
@@ -105,7 +115,7 @@ func (m *machine) runAs(uid uint32, args ...string) output {
 }
 
 func clip(s string) string {
-	const most = 3000
+	const most = 1600
 	if len(s) > most {
 		return s[:most/2] + "\n...\n" + s[len(s)-most/2:]
 	}
@@ -263,6 +273,27 @@ func devices() []string {
 		if id := strings.TrimSpace(string(v)) + ":" + strings.TrimSpace(string(p)); !strings.HasPrefix(id, "1d6b:") {
 			all = append(all, id)
 		}
+	}
+	return all
+}
+
+// nodes lists the usbfs nodes of the devices that are no hubs.
+func nodes() []string {
+	dirs, _ := filepath.Glob("/sys/bus/usb/devices/*/idVendor")
+	var all []string
+	for _, d := range dirs {
+		dir := filepath.Dir(d)
+		read := func(name string) string {
+			b, _ := os.ReadFile(filepath.Join(dir, name))
+			return strings.TrimSpace(string(b))
+		}
+		if read("idVendor") == "1d6b" {
+			continue
+		}
+		var bus, dev int
+		_, _ = fmt.Sscan(read("busnum"), &bus)
+		_, _ = fmt.Sscan(read("devnum"), &dev)
+		all = append(all, fmt.Sprintf("/dev/bus/usb/%03d/%03d", bus, dev))
 	}
 	return all
 }

@@ -13,6 +13,19 @@ type test struct {
 // tests are carried out in this order.
 var tests = []test{
 	{"kernel", testKernel},
+	{"enumerate", testEnumerate},
+	{"native", testNative},
+	{"ftdi", testFTDI},
+	{"ftdi-uart", testFTDIUART},
+	{"uart", testUART},
+	{"verilog", testVerilog},
+	{"unplug", testUnplug},
+	{"wrong-firmware", testWrongFirmware},
+	{"permission", testPermission},
+	{"ambiguous", testAmbiguous},
+	{"hostile", testHostile},
+	{"dfu-util", testDFUUtil},
+	{"dfu-util-faults", testDFUUtilFaults},
 }
 
 // testKernel looks at the machine itself.

@@ -19,7 +19,7 @@
 
 namespace {
 
-constexpr int kStages = 9;
+constexpr int kStages = 8;
 constexpr int kWidths[] = {2, 3, 4, 5, 6, 8};
 
 // Value of a finite fp16 in units of 2^-24.

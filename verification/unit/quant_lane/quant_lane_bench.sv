@@ -2,7 +2,7 @@
 //
 // x_i, min_i, scale_i       cleaned fp16, given together; scale_i is negative only with offset_i
 // sym_i, offset_i, limit_i  as kv_quant_lane; to be kept while elements are under way
-// code_o                    9 cycles later; of an offset code the four bits that count
+// code_o                    8 cycles later; of an offset code the four bits that count
 module quant_lane_bench (
     input  logic        clk_i,
     input  logic        en_i,

@@ -13,6 +13,7 @@ import (
 	"github.com/kvaccel/kvaccel/host/llm/kvengine"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
+	"github.com/kvaccel/kvaccel/host/sweep/queue"
 )
 
 // Exit codes of the command.
@@ -61,7 +62,7 @@ func ExitCode(err error) int {
 		{isAny(err, driver.ErrBusy, syscall.EBUSY), ExitBusy},
 		{isAny(err, driver.ErrVerify), ExitVerify},
 		{isAny(err, driver.ErrVersion), ExitVersion},
-		{isAny(err, driver.ErrTimeout, driver.ErrDisconnected, driver.ErrProtocol, context.DeadlineExceeded, syscall.ENOSPC, syscall.EIO, syscall.EFBIG, syscall.EDQUOT), ExitIO},
+		{isAny(err, driver.ErrTimeout, driver.ErrDisconnected, driver.ErrProtocol, queue.ErrQueue, context.DeadlineExceeded, syscall.ENOSPC, syscall.EIO, syscall.EFBIG, syscall.EDQUOT), ExitIO},
 	} {
 		if c.is {
 			return c.code

@@ -14,14 +14,25 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/bench"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/eval"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/flash"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/inspect"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/monitor"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/policies"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/report"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/restore"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/run"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/serve"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/sweep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tracecmd"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/upkeep"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/worker"
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/fault"
+	"github.com/kvaccel/kvaccel/driver/pcie"
+	"github.com/kvaccel/kvaccel/driver/replay"
 	"github.com/kvaccel/kvaccel/driver/rtl"
+	"github.com/kvaccel/kvaccel/driver/uart"
+	"github.com/kvaccel/kvaccel/driver/usb"
 	"github.com/kvaccel/kvaccel/emulator"
 )
 
@@ -45,6 +56,16 @@ func New(stdout, stderr io.Writer) *cobra.Command {
 	env := &cli.Env{Stdout: stdout, Stderr: stderr, Devices: &driver.Registry{}}
 	env.Devices.Register("emu", emulator.Open)
 	env.Devices.Register("rtl", rtl.Open)
+	env.Devices.Register("usb", usb.Open)
+	env.Devices.Register("uart", uart.Open)
+	env.Devices.Register("xdma", pcie.Open)
+	env.Devices.Register("pci", pcie.OpenSysfs)
+	env.Devices.Register("replay", replay.Open)
+	env.Devices.Register("record", replay.OpenRecorder(env.Devices))
+	env.Devices.Register("fault", fault.Opener(env.Devices))
+	env.Devices.RegisterLister("usb", usb.List)
+	env.Devices.RegisterLister("uart", uart.List)
+	env.Devices.RegisterLister("xdma", pcie.List)
 	cmd := &cobra.Command{
 		Use:   "kvaccel",
 		Short: "KV-cache compression on an engine: emulator, Verilated RTL or board",
@@ -66,11 +87,12 @@ same bytes and the same cycle counts.`,
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return cli.Usage(fmt.Errorf("%w; see %s --help", err, c.CommandPath()))
 	})
-	cmd.PersistentFlags().StringVarP(&env.Device, "device", "d", "emu:", "device URI: emu:[?lanes=8&max-dim=256...], rtl:[?...]")
+	cmd.PersistentFlags().StringVarP(&env.Device, "device", "d", "emu:", "device URI: emu:[?lanes=8...], rtl:[?...], usb:[VID:PID|@PATH][?serial=...], uart:/dev/NODE, xdma:N, pci:BDF")
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
 		run.New(env), eval.New(env), policies.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
-		sweep.New(env),
+		monitor.New(env), upkeep.NewReset(env), upkeep.NewDoctor(env), upkeep.NewUdev(env),
+		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
 		cmd.AddCommand(sub)

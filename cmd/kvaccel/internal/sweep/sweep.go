@@ -20,6 +20,7 @@ type options struct {
 	out, csv, program string
 	workers           int
 	dry, resume       bool
+	queue             queued
 }
 
 // New builds "kvaccel sweep".
@@ -36,6 +37,9 @@ this program. What is finished is never computed again, so a sweep can be interr
 extended and run again; a point that fails is recorded with its error, does not stop the
 others, and makes the exit code 1.
 
+With --nats or --serve the points are computed by kvaccel worker on any number of machines,
+over NATS JetStream.
+
   name: example
   about: what is asked, for the report
   inputs:
@@ -48,11 +52,16 @@ others, and makes the exit code 1.
   engine: {lanes: [4, 8]}`,
 		Example: `  kvaccel sweep example.yaml --dry-run
   kvaccel sweep example.yaml --csv example.csv
-  kvaccel report example.db -o example.html`,
+  kvaccel report example.db -o example.html
+  kvaccel sweep example.yaml --serve 4222 --workers 2      and elsewhere on this machine: kvaccel worker
+  kvaccel sweep example.yaml --nats tls://hub.example.org --creds hub.creds`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.workers < 0 {
 				return cli.Usage(fmt.Errorf("--workers is %d, want 0 or more", o.workers))
+			}
+			if err := o.queue.check(cmd); err != nil {
+				return err
 			}
 			return run(cmd.Context(), env, args[0], o)
 		},
@@ -60,10 +69,11 @@ others, and makes the exit code 1.
 	fs := cmd.Flags()
 	fs.StringVarP(&o.out, "out", "o", "", "file of the results (default: FILE.db)")
 	fs.StringVar(&o.csv, "csv", "", "also write this sweep's results as CSV")
-	fs.IntVar(&o.workers, "workers", 0, "points computed at once (default: one per processor)")
+	fs.IntVar(&o.workers, "workers", 0, "points computed at once (default: one per processor; with --nats or --serve: none in this process)")
 	fs.BoolVar(&o.dry, "dry-run", false, "say what would be computed and what is finished already")
 	fs.BoolVar(&o.resume, "resume", true, "keep finished points; --resume=false computes all of them again")
 	fs.StringVar(&o.program, "program", "", "version of this program in the keys (default: its release, its revision, or a hash of the executable)")
+	o.queue.register(fs)
 	return cmd
 }
 
@@ -101,11 +111,16 @@ func run(ctx context.Context, env *cli.Env, path string, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := sweep.CheckDisk(o.out, plan.Bytes(len(todo))); err != nil {
+	if err := sweep.CheckDisk(o.out, plan.Bytes(len(todo))+o.queue.bytes(plan, len(todo))); err != nil {
 		return err
 	}
 	report, finish := env.Progress("sweeping")
-	sum, err := sweep.Run(ctx, plan, st, sweep.Options{Open: env.Devices.Open, Workers: o.workers, Fresh: !o.resume, Progress: report})
+	var sum sweep.Summary
+	if o.queue.on() {
+		sum, err = o.queue.run(ctx, env, plan, st, o, report)
+	} else {
+		sum, err = sweep.Run(ctx, plan, st, sweep.Options{Open: env.Devices.Open, Workers: o.workers, Fresh: !o.resume, Progress: report})
+	}
 	finish()
 	if err != nil {
 		env.Note("%d of %d points are finished in %s; the same command goes on there", sum.Finished+sum.Computed, sum.Points, o.out)

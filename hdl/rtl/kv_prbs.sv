@@ -9,7 +9,7 @@
 //            half a cycle later; after an abort it is an empty one.
 // The stream is made a beat at a time: the last 31 bits of one give the next.
 // Nothing moves in a cycle with en_i = 0.
-module kv_link #(
+module kv_prbs #(
     parameter int unsigned Lanes = 8
 ) (
     input  logic                clk_i,
@@ -35,7 +35,7 @@ module kv_link #(
   localparam int unsigned BeatW = 31 - ByteW;
 
   if (kv_pkg::LAT_SOURCE != 2 || kv_pkg::LAT_SINK != 4) begin : g_latency
-    $error("kv_link: built for other latencies");
+    $error("kv_prbs: built for other latencies");
   end
 
   // The stream.
