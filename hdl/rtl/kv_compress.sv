@@ -8,7 +8,7 @@
 // beat_*_i    a beat of the command is taken in this cycle, only with ready_o; beat_rows_i: of value and
 //             key rows, not of the selection part; the ends as kv_front_count says.
 // ready_o     from registers, and from that of kv_select (select_ready_i).
-// select_done_i  done_o of kv_select. row_o: the position whose tier is wanted, kept_i: it has one.
+// select_done_i  done_o of kv_select, of a COMPRESS. row_o: the position whose tier is wanted, kept_i: it has one.
 // keys_o      the section is that of the keys: set one cycle after the values' end.
 // beat_kept_o, end_o  for kv_quant: the beat belongs to a kept row; it is the last of its section.
 // section_done_i  done_o of kv_quant: the section has been given in full.

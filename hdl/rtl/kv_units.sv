@@ -279,7 +279,7 @@ module kv_units #(
         .beat_row_end_i (beat_row_end_i),
         .ready_o        (ready_o[4]),
         .select_ready_i (select_ready),
-        .select_done_i  (select_done),
+        .select_done_i  (select_done && compress),
         .row_o          (row),
         .kept_i         (row_has_tier),
         .keys_o         (keys),
