@@ -20,6 +20,9 @@ BOARD ?= ecp5-85f
 SEEDS ?= 3
 JOBS  ?= 2
 
+# What stands at the pins of `make board`.
+PHY ?= uart
+
 GO ?= go
 
 # USB is built in where libusb-1.0 is.
@@ -28,7 +31,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit report-check study
+.PHONY: kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit board bitstream report-check study
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +89,12 @@ report-check: ## the page of kvaccel report in headless Chromium
 
 study: ## one of docs/studies again: results, table and figures (NAME=equal-bytes)
 	@scripts/study.sh $(NAME)
+
+board: ## a Verilated board behind standard input and output (PHY=bytes|uart|ft245|ft600|ft601, parameters as for rtl)
+	@scripts/build-board.sh $(PHY)
+
+bitstream: ## a board's bitstream with Yosys and nextpnr (BOARD=ulx3s-85f|orangecrab-25f|icebreaker SEEDS=3)
+	@python3 -B scripts/bitstream.py $(BOARD) --seeds $(SEEDS)
 
 clean: ## removes build/
 	rm -rf build

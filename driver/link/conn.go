@@ -59,7 +59,10 @@ type conn struct {
 	repeat   time.Time // when to send again what was sent, and to ask
 	pause    time.Duration
 	poll     bool
-	unacked  int // DATA frames taken since the last ACK
+	unacked  int  // DATA frames taken since the last ACK
+	eager    bool // the engine is simulated: tell it when its time may move
+	waiting  bool // and that is to be told
+	inRecv   bool // a caller waits for a response
 	ackEvery int
 }
 
@@ -150,7 +153,7 @@ func (c *conn) hello(ctx context.Context) error {
 	c.greeting, c.greeted, c.err = true, time.Time{}, nil
 	c.out, c.rest, c.part, c.in, c.outstanding, c.drop = nil, nil, nil, nil, 0, false
 	c.tx, c.rx = sender{}, receiver{}
-	c.asking, c.poll, c.unacked = false, false, 0
+	c.asking, c.poll, c.unacked, c.waiting = false, false, 0, false
 	c.heard = time.Now()
 	c.advance(c.heard)
 	poke(c.wake)
@@ -205,11 +208,20 @@ func (c *conn) receive(ctx context.Context, dst []byte) ([]byte, error) {
 	if none {
 		return dst, fmt.Errorf("%w: receive with no request outstanding", driver.ErrProtocol)
 	}
-	if err := c.until(ctx, func() bool { return len(c.in) > 0 }); err != nil {
-		return dst, err
+	c.mu.Lock()
+	if c.eager && len(c.in) == 0 {
+		c.waiting = true
+		poke(c.wake)
 	}
+	c.inRecv = true
+	c.mu.Unlock()
+	err := c.until(ctx, func() bool { return len(c.in) > 0 })
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.waiting, c.inRecv = false, false
+	if err != nil {
+		return dst, err
+	}
 	dst = append(dst, c.in[0]...)
 	c.in = c.in[:copy(c.in, c.in[1:])]
 	c.outstanding--
@@ -277,6 +289,7 @@ func (c *conn) greet(f wire.Frame) {
 	}
 	c.beat, c.chunk, c.devWindow = int(p[0]), int(p[3])/int(p[0])*int(p[0]), p[1]
 	c.stats.Board = binary.LittleEndian.Uint32(p[4:])
+	_, c.eager = boards[c.stats.Board]
 	c.clockHz = float64(binary.LittleEndian.Uint32(p[8:]))
 	c.tx = sender{limit: p[1], window: regmap.LinkMaxSlots}
 	c.rx = receiver{due: true} // its first ACK gives the device a limit

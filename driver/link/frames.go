@@ -243,6 +243,10 @@ func (c *conn) compose(b []byte, now time.Time) ([]byte, time.Duration) {
 	for len(b) < c.o.Batch {
 		f, ok := c.tx.send()
 		if !ok && !c.more() {
+			if c.waiting && len(c.out) == 0 && c.tx.cursor == len(c.tx.frames) {
+				put(c.rx.ack(c.rx.next+hostAhead, true))
+				c.waiting = false
+			}
 			break
 		}
 		if ok {
@@ -281,7 +285,7 @@ func (c *conn) advance(now time.Time) {
 // mindTime repeats what needs it, gives up what is hopeless, and says when to look
 // again.
 func (c *conn) mindTime(now time.Time) time.Duration {
-	stream := len(c.tx.frames) > 0 || len(c.out) > 0 || c.outstanding > len(c.in)
+	stream := len(c.tx.frames) > 0 || len(c.out) > 0 || c.outstanding > len(c.in) && (c.inRecv || !c.eager)
 	if !c.greeting && !c.asking && !stream {
 		c.heard = now
 		c.advance(now)

@@ -28,7 +28,7 @@ type Pipe = io.ReadWriteCloser
 // Options of a host's link. Zero values stand for the defaults.
 type Options struct {
 	URI         string
-	Source      driver.Source // Board
+	Source      driver.Source // Board, unless the device says that it is a simulation
 	Description string
 	ClockHz     float64       // stated clock if the device states none: 100 MHz
 	Retry       time.Duration // silence after which frames are repeated: 50 ms
@@ -56,10 +56,18 @@ func (o *Options) defaults() {
 	if o.Batch == 0 {
 		o.Batch = 16 << 10
 	}
-	if o.Source == "" {
-		o.Source = driver.Board
-	}
 }
+
+// Board ids of engines that are simulated: what Serve says unless it is told
+// otherwise. A host has their time move as it does without a link: when it waits
+// for a response.
+const (
+	BoardEmulator = 0xffff0001
+	BoardRTL      = 0xffff0002
+)
+
+// boards tells the sources of board ids.
+var boards = map[uint32]driver.Source{BoardEmulator: driver.Emulator, BoardRTL: driver.RTL}
 
 // Stats tell how good a line is.
 type Stats struct {
@@ -103,6 +111,12 @@ func Open(ctx context.Context, p Pipe, o Options) (*Device, error) {
 	d.info.URI, d.info.Source, d.info.ClockHz = o.URI, o.Source, d.c.clockHz
 	if d.info.ClockHz == 0 {
 		d.info.ClockHz = o.ClockHz
+	}
+	if d.info.Source == "" {
+		d.info.Source = driver.Board
+		if s, ok := boards[d.Stats().Board]; ok {
+			d.info.Source = s
+		}
 	}
 	d.info.Description = o.Description
 	return d, nil

@@ -142,7 +142,7 @@ func TestNoise(t *testing.T) {
 func TestGather(t *testing.T) {
 	direct := engine(t, small)
 	defer direct.Close()
-	behind := dial(t, small, Options{}, BoardOptions{Gather: 3 * time.Millisecond}, nil)
+	behind := dial(t, small, Options{}, BoardOptions{Gather: time.Second}, nil)
 	defer behind.Close()
 	p := direct.Info().Params
 	cycles := func(d driver.Device) (list []uint32) {

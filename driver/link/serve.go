@@ -18,16 +18,17 @@ import (
 // BoardOptions say what a served device tells of itself in HELLO. Zero values
 // stand for the defaults.
 type BoardOptions struct {
-	Board      uint32        // board id
+	Board      uint32        // board id: BoardEmulator or BoardRTL, if the device is one of those
 	ClockHz    uint32        // stated engine clock; 0: not stated
 	Window     int           // DATA frames that are received ahead of the engine: 32
 	SendWindow int           // DATA frames sent and unacknowledged: 32
 	Retry      time.Duration // silence after which DATA is repeated: 50 ms
 
 	// Gather is for a simulated engine, whose time stands still until it is asked
-	// for a response: it is asked when the host has been silent for so long and has
-	// acknowledged all it got, or when no more requests can be taken. A queue of
-	// commands then takes the same cycles as it does without a link. 0: at once.
+	// for a response: it is asked when the host says that it waits (an ACK with Poll
+	// that has all responses so far), after so much silence, or when no more
+	// requests can be taken. A queue of commands then takes the same cycles as it
+	// does without a link. 0: at once.
 	Gather time.Duration
 }
 
@@ -49,6 +50,11 @@ func Serve(ctx context.Context, p Pipe, dev driver.Device, o BoardOptions) error
 	def := func(v *int, n int) {
 		if *v == 0 {
 			*v = n
+		}
+	}
+	for id, source := range boards {
+		if o.Board == 0 && source == dev.Info().Source {
+			o.Board = id
 		}
 	}
 	def(&o.Window, 32)
@@ -122,6 +128,7 @@ type board struct {
 	damaged     uint8
 	timeouts    uint8
 	silent      int       // time-outs since the last whole frame
+	waited      bool      // the host waits for the next response
 	lastHost    time.Time // last DATA from the host, or progress of ours to it
 	repeat      time.Time
 	lastAskedID uint8
@@ -208,6 +215,7 @@ func (b *board) handle(f wire.Frame, err error) {
 		}
 		if f.Has(regmap.FrameFlagPoll) {
 			b.rx.due = true
+			b.waited = b.waited || f.A == b.tx.next() && len(b.rest) == 0 && len(b.part) == 0 && len(b.window) == 0
 		}
 	default:
 		b.complain(regmap.LinkErrFrame, first)
@@ -225,7 +233,7 @@ func (b *board) restart(id uint8) {
 	b.rx, b.tx = receiver{}, sender{window: b.o.SendWindow}
 	b.window, b.out, b.moved, b.part, b.skip = nil, 0, false, nil, false
 	b.requests, b.queued, b.pending, b.rest, b.begun = nil, 0, 0, nil, false
-	b.asked, b.ask, b.answerDue, b.troubleDue, b.poll = false, false, false, false, false
+	b.asked, b.ask, b.answerDue, b.troubleDue, b.poll, b.waited = false, false, false, false, false, false
 	b.damaged, b.timeouts = 0, 0
 	if b.stop != nil {
 		b.stop() // whatever the engine is doing
@@ -308,7 +316,7 @@ func (b *board) run() {
 // gathered is how long the engine should still wait for more requests.
 func (b *board) gathered() time.Duration {
 	switch {
-	case b.o.Gather == 0 || b.pending >= deepest && len(b.requests) >= deepest:
+	case b.o.Gather == 0 || b.waited || b.pending >= deepest && len(b.requests) >= deepest:
 		return 0
 	case len(b.tx.frames) > 0 || len(b.part) > 0 && len(b.requests) < deepest:
 		return b.o.Gather
@@ -427,7 +435,7 @@ func (b *board) engineRecv() error {
 		return err
 	}
 	b.pending--
-	b.rest = resp
+	b.rest, b.waited = resp, false
 	b.tell()
 	return nil
 }

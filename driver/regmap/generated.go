@@ -276,6 +276,16 @@ const (
 	FrameFlagResp = 4 // ANSWER: two bits, the AXI response (0 OKAY, 2 SLVERR, 3 DECERR)
 )
 
+// Board ids: what HELLO tells.
+const (
+	BoardNone          = 0 // not stated, or no board (a simulation)
+	BoardULX3S85F      = 1 // ULX3S with an LFE5U-85F
+	BoardOrangeCrab25F = 2 // OrangeCrab r0.2 with an LFE5U-25F
+	BoardICEBreaker    = 3 // iCEBreaker, iCE40UP5K
+	BoardArtix7XDMA    = 4 // Artix-7 behind XDMA
+	BoardAWSF2         = 5 // AWS F2 instance
+)
+
 // Codes of an ERROR frame.
 const (
 	LinkErrNoHello = 1 // no HELLO since power-up; B is the first byte of the frame

@@ -240,7 +240,7 @@ module kv_quant #(
       taint_q <= 1'b0;
       for (int i = 2; i <= 5; i++) complete_q[i] <= '0;
     end else if (en_i) begin
-      if (valid1_q) taint_q <= !group_end && taint;
+      if (valid1_q) taint_q <= !group_end && taint && !mixed_q;
       complete_q[2] <= {valid1_q && group_end, tier1_q, last1_q, taint && !mixed_q};
       for (int i = 3; i <= 5; i++) complete_q[i] <= complete_q[i-1];
     end

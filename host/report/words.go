@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// small is the loss of a trace that sentences call small: an attention output
-// that is off by a hundredth.
+// small is the loss that sentences call small: an attention output that is off
+// by a hundredth, or a hundredth of a nat a token.
 const small = 0.01
 
 // sentences says what stands out in the figures of an input.
@@ -35,7 +35,7 @@ func (in *Input) sentences() (out []string) {
 	}
 	harmless := fmt.Sprintf("with an attention output that is off by at most %g (median)", small)
 	if in.Model {
-		harmless = "whose loss this text does not show (the 95 % interval reaches down to 0)"
+		harmless = fmt.Sprintf("that costs at most %g nats a token (upper end of the 95 %% interval)", small)
 	}
 	if least == nil {
 		out = append(out, fmt.Sprintf("No setting is there %s.", harmless))
@@ -53,11 +53,11 @@ func (in *Input) sentences() (out []string) {
 	return append(out, fmt.Sprintf("On the front of bytes and loss, smallest first: %s.", strings.Join(names, ", ")))
 }
 
-// harmless reports whether a line's loss is small: of a model, not shown by the
-// text.
+// harmless reports whether a line's loss is small; of a model, whether the text
+// shows that it is.
 func (in *Input) harmless(l *Line) bool {
 	if in.Model {
-		return l.DeltaLow != nil && *l.DeltaLow <= 0
+		return l.DeltaHigh != nil && *l.DeltaHigh <= small
 	}
 	return l.Loss <= small
 }

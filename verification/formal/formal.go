@@ -171,6 +171,9 @@ func (m *Mutant) copy(from, to string, files []string) error {
 			text = []byte(strings.Replace(string(text), m.Old, m.New, 1))
 			done = true
 		}
+		if err := os.MkdirAll(filepath.Join(to, filepath.Dir(f)), 0o755); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(to, f), text, 0o644); err != nil {
 			return err
 		}

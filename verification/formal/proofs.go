@@ -1,7 +1,9 @@
 package formal
 
 // Proofs is the list of all proofs.
-func Proofs() []Proof {
+func Proofs() []Proof { return append(engineProofs(), linkProofs()...) }
+
+func engineProofs() []Proof {
 	return []Proof{
 		{
 			Name: "fv_skid",

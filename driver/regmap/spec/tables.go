@@ -155,6 +155,14 @@ var Links = []Enum{
 		{Name: "Poll", Value: 5, Doc: "ACK: answer with an ACK"},
 		{Name: "Resp", Value: 4, Doc: "ANSWER: two bits, the AXI response (0 OKAY, 2 SLVERR, 3 DECERR)"},
 	}},
+	{Prefix: "Board", Doc: "Board ids: what HELLO tells.", Values: []Const{
+		{Name: "None", Value: 0, Doc: "not stated, or no board (a simulation)"},
+		{Name: "ULX3S85F", Value: 1, Doc: "ULX3S with an LFE5U-85F"},
+		{Name: "OrangeCrab25F", Value: 2, Doc: "OrangeCrab r0.2 with an LFE5U-25F"},
+		{Name: "ICEBreaker", Value: 3, Doc: "iCEBreaker, iCE40UP5K"},
+		{Name: "Artix7XDMA", Value: 4, Doc: "Artix-7 behind XDMA"},
+		{Name: "AWSF2", Value: 5, Doc: "AWS F2 instance"},
+	}},
 	{Prefix: "LinkErr", Doc: "Codes of an ERROR frame.", Values: []Const{
 		{Name: "NoHello", Value: 1, Doc: "no HELLO since power-up; B is the first byte of the frame"},
 		{Name: "Version", Value: 2, Doc: "HELLO of another version; B is the device's version"},

@@ -31,6 +31,14 @@ package kv_link_pkg;
   localparam int unsigned FRAME_FLAG_POLL = 5;  // ACK: answer with an ACK
   localparam int unsigned FRAME_FLAG_RESP = 4;  // ANSWER: two bits, the AXI response (0 OKAY, 2 SLVERR, 3 DECERR)
 
+  // Board ids: what HELLO tells.
+  localparam int unsigned BOARD_NONE = 0;  // not stated, or no board (a simulation)
+  localparam int unsigned BOARD_ULX3S85F = 1;  // ULX3S with an LFE5U-85F
+  localparam int unsigned BOARD_ORANGE_CRAB25F = 2;  // OrangeCrab r0.2 with an LFE5U-25F
+  localparam int unsigned BOARD_ICE_BREAKER = 3;  // iCEBreaker, iCE40UP5K
+  localparam int unsigned BOARD_ARTIX7XDMA = 4;  // Artix-7 behind XDMA
+  localparam int unsigned BOARD_AWSF2 = 5;  // AWS F2 instance
+
   // Codes of an ERROR frame.
   localparam int unsigned LINK_ERR_NO_HELLO = 1;  // no HELLO since power-up; B is the first byte of the frame
   localparam int unsigned LINK_ERR_VERSION = 2;  // HELLO of another version; B is the device's version

@@ -107,7 +107,7 @@ func TestMistakes(t *testing.T) {
 		{"bench --dims 24", cli.ExitUsage, "multiples of 16"},
 		{"bench --trace " + garbage, cli.ExitOther, "garbage.safetensors"},
 		{"bench --trace absent", cli.ExitNotFound, "absent"},
-		{"bench -d usb:1209:5af0", cli.ExitNotFound, "emu:"},
+		{"bench -d vme:1", cli.ExitNotFound, "emu:"},
 	} {
 		out, errs, code := kvaccel(c.args)
 		if code != c.code || !strings.Contains(errs, c.want) || out != "" {

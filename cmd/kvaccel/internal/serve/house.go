@@ -167,9 +167,10 @@ func numbers(opts url.Values, into map[string]*int) error {
 	return nil
 }
 
-// gather is how long a host has to be silent before a simulated engine goes on: then
+// gather is how long a host has to be silent before a simulated engine goes on though
+// the host does not say that it waits: then
 // its cycle counts are those it has without a link.
-const gather = 20 * time.Millisecond
+const gather = 250 * time.Millisecond
 
 // engine gives the byte pipe of an engine: of the program of --pipe, or of the
 // device of -d with a link in Go before it.
