@@ -30,6 +30,7 @@ type conn struct {
 	greeting bool // HELLO is not answered yet
 	helloID  uint8
 	greeted  time.Time // when it was last sent
+	hellos   int       // how often
 
 	beat, chunk int
 	devWindow   uint8 // of the device, for what we send
@@ -50,13 +51,15 @@ type conn struct {
 	asking  bool // a register request is not answered yet
 	ask     wire.Frame
 	asked   time.Time // when it was last sent
+	asks    int       // how often
 	askFrom time.Time // when it was first
 	askID   uint8
 	answer  answer
 
-	heard    time.Time // last whole frame, or when waiting began
-	progress time.Time // last that brought something on
-	repeat   time.Time // when to send again what was sent, and to ask
+	heard    time.Time     // last whole frame, or when waiting began
+	progress time.Time     // last that brought something on
+	rtt      time.Duration // how long answers take: the longest of late
+	repeat   time.Time     // when to send again what was sent, and to ask
 	pause    time.Duration
 	poll     bool
 	unacked  int  // DATA frames taken since the last ACK
@@ -150,7 +153,7 @@ func (c *conn) until(ctx context.Context, ready func() bool) error {
 func (c *conn) hello(ctx context.Context) error {
 	c.mu.Lock()
 	c.helloID++
-	c.greeting, c.greeted, c.err = true, time.Time{}, nil
+	c.greeting, c.greeted, c.hellos, c.err = true, time.Time{}, 0, nil
 	c.out, c.rest, c.part, c.in, c.outstanding, c.drop = nil, nil, nil, nil, 0, false
 	c.tx, c.rx = sender{}, receiver{}
 	c.asking, c.poll, c.unacked, c.waiting = false, false, 0, false
@@ -171,7 +174,7 @@ func (c *conn) request(ctx context.Context, f wire.Frame) (answer, error) {
 	c.mu.Lock()
 	c.askID++
 	f.A = c.askID
-	c.ask, c.asking, c.asked, c.askFrom = f, true, time.Time{}, time.Now()
+	c.ask, c.asking, c.asks, c.asked, c.askFrom = f, true, 0, time.Time{}, time.Now()
 	c.heard = c.askFrom
 	poke(c.wake)
 	c.mu.Unlock()

@@ -70,6 +70,9 @@ func (c *conn) handle(f wire.Frame, err error) {
 	if c.greeting {
 		if f.Type == regmap.FrameHello && f.A == c.helloID {
 			c.heard = now
+			if c.hellos == 1 {
+				c.rtt = now.Sub(c.greeted)
+			}
 			c.advance(now)
 		}
 		if f.Type == regmap.FrameError && f.A == regmap.LinkErrVersion {
@@ -109,6 +112,9 @@ func (c *conn) answered(f wire.Frame, now time.Time) {
 	}
 	c.answer = answer{binary.LittleEndian.Uint32(f.Payload), f.Resp(), f.B}
 	c.asking = false
+	if c.asks == 1 { // of a repeated one nobody knows which was answered
+		c.rtt = max(now.Sub(c.asked), c.rtt*7/8)
+	}
 	c.advance(now)
 }
 
@@ -222,15 +228,16 @@ func (c *conn) compose(b []byte, now time.Time) ([]byte, time.Duration) {
 	}
 	put := func(f wire.Frame) { b = f.Append(b, wire.ToDevice) }
 	if c.greeting {
-		if now.Sub(c.greeted) >= c.o.Retry {
+		if now.Sub(c.greeted) >= c.later(c.hellos) {
 			c.greeted = now
+			c.hellos++
 			b = append(b, wire.Delimiter) // whatever stood on the line before
 			put(wire.Frame{Type: regmap.FrameHello, A: c.helloID, B: regmap.LinkVersion})
 		}
 		return b, wait
 	}
-	if c.asking && now.Sub(c.asked) >= c.o.Retry {
-		if !c.asked.IsZero() {
+	if c.asking && now.Sub(c.asked) >= c.later(c.asks) {
+		if c.asks++; c.asks > 1 {
 			c.stats.Repeated++
 		}
 		c.asked = now
@@ -276,9 +283,16 @@ func (c *conn) more() (made bool) {
 	return made
 }
 
+// later is how long to wait before something is sent again that was sent so often:
+// longer each time, and never less than answers take on this line.
+func (c *conn) later(times int) time.Duration {
+	grown := max(c.o.Retry, 4*c.rtt) << min(max(times-1, 0), 5)
+	return max(c.o.Retry, min(grown, c.o.Patience/4))
+}
+
 // advance notes that something came on.
 func (c *conn) advance(now time.Time) {
-	c.progress, c.pause = now, c.o.Retry
+	c.progress, c.pause = now, c.later(0)
 	c.repeat = now.Add(c.pause)
 }
 
@@ -300,7 +314,7 @@ func (c *conn) mindTime(now time.Time) time.Duration {
 		c.poll = true
 		c.stats.Repeated++
 		c.tx.goBack()
-		c.pause = min(2*c.pause, 20*c.o.Retry)
+		c.pause = min(2*c.pause, 20*c.later(0))
 		c.repeat = now.Add(c.pause)
 	}
 	return c.o.Retry / 2

@@ -490,3 +490,19 @@ func TestServeRefuses(t *testing.T) {
 		t.Errorf("a device that cannot be reset: %v", err)
 	}
 }
+
+// A command does not wait for a timer, on a served engine that waits for the host
+// to wait no more than on another.
+func TestPrompt(t *testing.T) {
+	for _, gather := range []time.Duration{0, time.Minute} {
+		d := dial(t, small, Options{Retry: 30 * time.Second, Patience: time.Minute}, BoardOptions{Gather: gather, Retry: 30 * time.Second}, nil)
+		start := time.Now()
+		echo(t, d, rand.New(rand.NewPCG(1, 1)), 50)
+		if spent := time.Since(start); spent > 10*time.Second {
+			t.Errorf("50 commands take %v", spent)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

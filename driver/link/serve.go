@@ -20,9 +20,9 @@ import (
 type BoardOptions struct {
 	Board      uint32        // board id: BoardEmulator or BoardRTL, if the device is one of those
 	ClockHz    uint32        // stated engine clock; 0: not stated
-	Window     int           // DATA frames that are received ahead of the engine: 32
-	SendWindow int           // DATA frames sent and unacknowledged: 32
-	Retry      time.Duration // silence after which DATA is repeated: 50 ms
+	Window     int           // DATA frames that are received ahead of the engine: 64
+	SendWindow int           // DATA frames sent and unacknowledged: 64
+	Retry      time.Duration // silence after which DATA is repeated: 200 ms
 
 	// Gather is for a simulated engine, whose time stands still until it is asked
 	// for a response: it is asked when the host says that it waits (an ACK with Poll
@@ -57,10 +57,10 @@ func Serve(ctx context.Context, p Pipe, dev driver.Device, o BoardOptions) error
 			o.Board = id
 		}
 	}
-	def(&o.Window, 32)
-	def(&o.SendWindow, 32)
+	def(&o.Window, 64)
+	def(&o.SendWindow, 64)
 	if o.Retry == 0 {
-		o.Retry = 50 * time.Millisecond
+		o.Retry = 200 * time.Millisecond
 	}
 	for _, w := range []int{o.Window, o.SendWindow} {
 		if w < 2 || w > regmap.LinkMaxSlots || bits.OnesCount(uint(w)) != 1 {
@@ -215,6 +215,7 @@ func (b *board) handle(f wire.Frame, err error) {
 		}
 		if f.Has(regmap.FrameFlagPoll) {
 			b.rx.due = true
+			b.takeOut()
 			b.waited = b.waited || f.A == b.tx.next() && len(b.rest) == 0 && len(b.part) == 0 && len(b.window) == 0
 		}
 	default:

@@ -66,10 +66,15 @@ func openNodes(base string, o options) (e ends, err error) {
 		if err != nil {
 			return nil
 		}
-		var f *os.File
-		if f, err = udev.Open(base+name, flags, udev.XDMA()); err == nil {
-			files = append(files, f)
+		// In blocking mode and out of the runtime's poller: a transfer is a call
+		// that returns when it is done, whatever poll says of the node.
+		fd, failed := unix.Open(base+name, flags|unix.O_CLOEXEC, 0)
+		if failed != nil {
+			err = udev.Explain(base+name, udev.XDMA(), &os.PathError{Op: "open", Path: base + name, Err: failed})
+			return nil
 		}
+		f := os.NewFile(uintptr(fd), base+name)
+		files = append(files, f)
 		return f
 	}
 	user := node("_user", os.O_RDWR)

@@ -87,16 +87,6 @@ func Denied(node, rule string, cause error) error {
 		driver.ErrAccess, node, mode, cause, Path, Group, rule, Group)
 }
 
-// Open opens a device node for reading and writing and tells what went wrong in
-// the terms of package driver.
-func Open(node string, flags int, rule string) (*os.File, error) {
-	f, err := os.OpenFile(node, flags, 0)
-	if err != nil {
-		return nil, Explain(node, rule, err)
-	}
-	return f, nil
-}
-
 // Explain says in the terms of package driver why a node could not be opened.
 func Explain(node, rule string, err error) error {
 	switch {

@@ -58,7 +58,4 @@ func TestExplain(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "none"), os.O_RDWR, XDMA()); !errors.Is(err, driver.ErrNotFound) {
-		t.Errorf("a missing node: %v", err)
-	}
 }

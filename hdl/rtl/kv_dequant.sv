@@ -12,8 +12,8 @@
 // ev_*_o    events of this cycle (docs/engine.md, section 2).
 // One item of Lanes elements per cycle. Everything stands still in cycles with en_i = 0.
 //
-// Stages of an item issued in cycle r: 0 ring to window, 1 skip scale and minimum, 2 cut the
-// codes apart (and read the banks), 3 to 11 the lane, pushed in r + 12.
+// Stages of an item issued in cycle r: 0 ring to window (and the banks are read), 1 cut the
+// codes apart, 2 their magnitudes, 3 to 11 the lane, pushed in r + 12.
 module kv_dequant #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxDim = 256,
@@ -118,8 +118,7 @@ module kv_dequant #(
   );
 
   // Stage 0.
-  logic room, issue, lead, spare, last;
-  logic [4:0] need;
+  logic room, idle, issue, lead, next_lead, spare, last;
 
   assign room = pf_count_i <= CountW'(PayloadDepth - kv_pkg::LAT_DEQUANT_SLACK);
 
@@ -145,8 +144,9 @@ module kv_dequant #(
       .bank_ok_i   (bank_ok),
       .refill_o    (refill),
       .issue_o     (issue),
-      .need_o      (need),
+      .idle_o      (idle),
       .lead_o      (lead),
+      .next_lead_o (next_lead),
       .spare_o     (spare),
       .last_o      (last),
       .idx_o       (idx),
@@ -158,7 +158,7 @@ module kv_dequant #(
   // Which items are on their way; index is the stage.
   logic [kv_pkg::LAT_DEQUANT_PIPE:1] valid_q, last_q;
   logic [kv_pkg::LAT_DEQUANT_PIPE:2] nonfinite_q;
-  logic lead1_q, take_lead_q, bank_bad1_q;
+  logic take_lead_q, bank_bad1_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -173,7 +173,6 @@ module kv_dequant #(
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       last_q      <= {last_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], last};
-      lead1_q     <= lead;
       bank_bad1_q <= bank_bad;
     end
   end
@@ -211,7 +210,7 @@ module kv_dequant #(
     end
   end
 
-  // Stage 2: the banks, read one stage late so that their words meet the codes.
+  // Stages 1 and 2: the words of the banks.
   logic [BeatBits-1:0] scale2, min2, scale3_q, min3_q, bank_scale2_q, bank_min2_q;
 
   assign scale2 = channel ? bank_scale2_q : {Lanes{scale2_q}};
@@ -236,6 +235,7 @@ module kv_dequant #(
       .clk_i,
       .rst_i,
       .en_i,
+      .channel_i   (channel),
       .asym_i      (asym),
       .offset_i    (offset),
       .fold_i      (fold),
@@ -244,10 +244,10 @@ module kv_dequant #(
       .bits_i,
       .refill_i    (refill),
       .beat_i      (code_beat),
+      .idle_i      (idle),
       .issue_i     (issue),
-      .clear_i     (issue && last),
-      .need_i      (need),
-      .lead1_i     (lead1_q),
+      .last_i      (last),
+      .next_lead_i (next_lead),
       .lead_scale_o(lead_scale),
       .lead_min_o  (lead_min),
       .neg_o       (neg3),

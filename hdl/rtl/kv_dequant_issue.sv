@@ -7,12 +7,14 @@
 // room_i       the payload FIFO has room for what may be on its way.
 // bank_ok_i    the bank of scales read next is complete.
 // refill_o     the head of the code FIFO moves into the bit buffer in this cycle.
-// issue_o      an item is issued in this cycle, consuming need_o units of the buffer:
+// idle_o       no packet is in the queue.
+// issue_o      an item is issued in this cycle:
 //              lead_o: first of a per-token group, with scale and minimum before its codes;
+//              next_lead_o: so is the one after it, if it is not the last of its packet;
 //              spare_o: with fold_i (4-bit blocks), of the second half of its group, whose codes
 //              came with the first half; last_o: last of its packet, what remains in the buffer is dropped;
 //              idx_o: its place in the row; free_o: last of a per-channel group.
-// ev_*_o       events of this cycle. need_o, lead_o, last_o and idx_o speak of the next item
+// ev_*_o       events of this cycle. lead_o, last_o and idx_o speak of the next item
 //              whether it is issued or not.
 // All decisions are made from registers and the inputs of this cycle; no latency. The
 // settings have to be stable one cycle before the first item can be issued.
@@ -39,8 +41,9 @@ module kv_dequant_issue #(
     input  logic             bank_ok_i,
     output logic             refill_o,
     output logic             issue_o,
-    output logic [      4:0] need_o,
+    output logic             idle_o,
     output logic             lead_o,
+    output logic             next_lead_o,
     output logic             spare_o,
     output logic             last_o,
     output logic [ItemW-1:0] idx_o,
@@ -56,14 +59,18 @@ module kv_dequant_issue #(
 
   // What follows from the settings: units of the first item of a group, items of a row less
   // one, items of a per-token group less one, rows of a per-channel group less one.
-  logic [4:0] need_lead_q;
+  logic [5:0] need_lead_q, need_code_q, need_first_q;
+  logic fold_q;
   logic [ItemW-1:0] items_q, item_mask_q;
   logic [RowW-1:0] row_mask_q;
   logic [9:0] group_step_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      need_lead_q  <= (fold_i ? 5'd8 : 5'(bits_i)) + (channel_i ? 5'd0 : asym_i ? 5'(32 / Lanes) : 5'(16 / Lanes));
+      need_code_q  <= need_code;
+      need_lead_q  <= need_lead;
+      need_first_q <= -need_lead;
+      fold_q       <= fold_i;
       items_q      <= ItemW'(dims_i[9:LaneB] - 1'b1);
       item_mask_q  <= group_i == 3'(kv_pkg::GROUP_ROW) ? '1 :
                       ItemW'((10'(16 / Lanes) << group_i) - 10'd1);
@@ -72,10 +79,15 @@ module kv_dequant_issue #(
     end
   end
 
+  logic [5:0] need_code, need_lead;
+  assign need_code = fold_i ? 6'd8 : 6'(bits_i);
+  assign need_lead = need_code + (channel_i ? 6'd0 : asym_i ? 6'(32 / Lanes) : 6'(16 / Lanes));
+
   // Packets: rows less one.
   logic [RowW-1:0] rows_q[0:3];
   logic [1:0] in_q, out_q;
   logic [2:0] packets_q;
+  logic busy_q;  // there is one
   logic done;
 
   always_ff @(posedge clk_i) begin
@@ -83,10 +95,12 @@ module kv_dequant_issue #(
       in_q      <= 2'd0;
       out_q     <= 2'd0;
       packets_q <= 3'd0;
+      busy_q    <= 1'b0;
     end else if (en_i) begin
       if (start_i) in_q <= in_q + 2'd1;
       if (done) out_q <= out_q + 2'd1;
       packets_q <= packets_q + 3'(start_i) - 3'(done);
+      if (start_i || done) busy_q <= start_i || packets_q != 3'd1;
     end
   end
 
@@ -96,6 +110,7 @@ module kv_dequant_issue #(
   logic [ItemW-1:0] idx_q, idx_next;
   logic [RowW-1:0] row_q, row_in_group;
   logic row_end, group_row_end, first;
+  logic spare_next;
   logic lead_q;  // idx_q is that of the first item of a group, if groups are per token
 
   assign row_in_group = row_q & row_mask_q;
@@ -107,6 +122,10 @@ module kv_dequant_issue #(
   assign first = lead_o || (channel_i && idx_q == '0 && row_in_group == '0);
   assign last_o = row_end && row_q == rows_q[out_q];
   assign done = issue_o && last_o;
+  assign idle_o = !busy_q;
+  assign next_lead_o = row_end || (idx_next & item_mask_q) == '0;
+  assign spare_o = fold_q && idx_q[$clog2(16/Lanes)];
+  assign spare_next = fold_q && idx_next[$clog2(16/Lanes)] && !row_end;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -115,38 +134,39 @@ module kv_dequant_issue #(
       lead_q <= 1'b1;
     end else if (en_i && issue_o) begin
       idx_q  <= row_end ? '0 : idx_next;
-      lead_q <= row_end || (idx_next & item_mask_q) == '0;
+      lead_q <= next_lead_o;
       if (row_end) row_q <= last_o ? '0 : row_q + RowW'(1);
     end
   end
 
-  // The buffer's fill in units. Both needs are tried at once; which one holds comes late.
-  logic [5:0] fill_q, rest, kept;
-  logic [6:0] rest_code, rest_lead;  // negative: not enough
-  logic [4:0] need_code;
-  logic enough, fits_rest, fits_fill, moved_q;
+  // The buffer's fill in units, and what would be left of it with the item that is next: negative if that is not
+  // enough. Both are kept a cycle ahead, so that nothing but the outside decides late.
+  logic [5:0] fill_q, kept, need_next;
+  logic [6:0] rest_q, rest_next, rest_kept;
+  logic fits_rest, fits_fill, moved_q;
+  logic fresh_q;  // nothing of the packet has been moved yet
 
-  assign spare_o = fold_i && idx_q[$clog2(16/Lanes)];
-  assign need_code = fold_i ? {1'b0, !spare_o, 3'd0} : 5'(bits_i);
-  assign rest_code = {1'b0, fill_q} - 7'(need_code);
-  assign rest_lead = {1'b0, fill_q} - 7'(need_lead_q);
-  assign enough = lead_q ? !rest_lead[6] : !rest_code[6];
-  assign rest = lead_q ? rest_lead[5:0] : rest_code[5:0];
-  assign need_o = lead_q ? need_lead_q : need_code;
-  assign fits_rest = rest <= Capacity - Beat;
+  assign need_next = next_lead_o ? need_lead_q : spare_next ? '0 : need_code_q;
+  assign rest_next = rest_q - 7'(need_next);
+  assign fits_rest = rest_q[5:0] <= Capacity - Beat;
   assign fits_fill = fill_q <= Capacity - Beat;
 
-  assign issue_o = packets_q != 3'd0 && enough && room_i && (!channel_i || bank_ok_i);
+  assign issue_o = busy_q && !rest_q[6] && room_i && (!channel_i || bank_ok_i);
   assign refill_o = code_valid_i && !moved_q && (issue_o ? fits_rest : fits_fill);
-  assign kept = issue_o ? rest : fill_q;
+  assign kept = issue_o ? rest_q[5:0] : fill_q;
+  assign rest_kept = fresh_q ? {1'b1, need_first_q} : issue_o ? rest_next : rest_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       fill_q  <= '0;
+      rest_q  <= '1;
       moved_q <= 1'b0;
+      fresh_q <= 1'b1;
     end else if (en_i) begin
       fill_q  <= done ? '0 : {kept[5:4] + 2'(refill_o), kept[3:0]};
+      rest_q  <= done ? '1 : {rest_kept[6:4] + 3'(refill_o), rest_kept[3:0]};
       moved_q <= !done && (moved_q || (refill_o && code_mark_i));
+      fresh_q <= done || (fresh_q && !refill_o);
     end
   end
 

@@ -23,6 +23,21 @@ type Report struct {
 	Sections []Section
 	Engines  []Engine
 	Boards   string // the areas go by
+
+	taken map[string]bool // names of figures
+}
+
+// unused gives a figure a name that no other one has.
+func (r *Report) unused(name string) string {
+	if r.taken == nil {
+		r.taken = map[string]bool{}
+	}
+	free := name
+	for n := 2; r.taken[free]; n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	r.taken[free] = true
+	return free
 }
 
 // Section is one sweep.
@@ -171,6 +186,9 @@ func (r *Report) section(ctx context.Context, st *sweep.Store, table *Table, inf
 		in.Short = in.sentences()
 		if in.Figures, err = in.draw(); err != nil {
 			return s, fmt.Errorf("figures of %s: %w", name, err)
+		}
+		for i := range in.Figures {
+			in.Figures[i].Name = r.unused(slug(info.Name) + "-" + in.Figures[i].Name)
 		}
 		s.Inputs = append(s.Inputs, *in)
 	}

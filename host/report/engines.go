@@ -15,9 +15,11 @@ import (
 func (in *Input) timeByArea() (*Figure, error) {
 	byLabel := map[string]plotter.XYs{}
 	engines := map[string]bool{}
+	measured := map[float64]bool{} // by area
 	for _, l := range in.Lines {
 		if l.Area.From != Unknown && l.Micros > 0 {
 			byLabel[l.Label] = append(byLabel[l.Label], plotter.XY{X: l.Area.LUT, Y: l.Micros})
+			measured[l.Area.LUT] = l.Area.From == Measured && l.Area.MHzFrom == Measured
 			engines[l.Engine] = true
 		}
 	}
@@ -36,7 +38,16 @@ func (in *Input) timeByArea() (*Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		line.Color, dots.Color, dots.Shape = plotutil.Color(n), plotutil.Color(n), draw.CircleGlyph{}
+		line.Color = plotutil.Color(n)
+		style := draw.GlyphStyle{Color: line.Color, Radius: vg.Points(3), Shape: draw.RingGlyph{}}
+		dots.GlyphStyle = style
+		dots.GlyphStyleFunc = func(i int) draw.GlyphStyle {
+			s := style
+			if measured[xy[i].X] {
+				s.Shape = draw.CircleGlyph{}
+			}
+			return s
+		}
 		p.Add(line, dots)
 		p.Legend.Add(l.Label, line, dots)
 		n++
@@ -48,7 +59,7 @@ func (in *Input) timeByArea() (*Figure, error) {
 	room(&p.Y)
 	p.X.Max += legendShare * (p.X.Max - p.X.Min)
 	return &Figure{Name: slug(in.Name) + "-area", Title: p.Title.Text, plot: p,
-		Caption: "Settings on the front that cost cycles, one point a build of the engine. Which areas and clocks were measured and which are reckoned is in the table of engines."}, nil
+		Caption: "Settings on the front that cost cycles, one point a build of the engine. Rings: area or clock were not measured but reckoned, as the table of engines says."}, nil
 }
 
 // memories are the bandwidths, in MB/s, between which reading is drawn: a slow

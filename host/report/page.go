@@ -54,19 +54,11 @@ func put(ctx context.Context, path string, b []byte) error {
 	})
 }
 
-// Pictures lists the figures of all sweeps, under names that are all different.
+// Pictures lists the figures of all sweeps.
 func (r *Report) Pictures() (out []Figure) {
-	seen := map[string]bool{}
 	for _, s := range r.Sections {
 		for _, in := range s.Inputs {
-			for _, f := range in.Figures {
-				f.Name = slug(s.Name) + "-" + f.Name
-				for name, n := f.Name, 2; seen[f.Name]; n++ {
-					f.Name = fmt.Sprintf("%s-%d", name, n)
-				}
-				seen[f.Name] = true
-				out = append(out, f)
-			}
+			out = append(out, in.Figures...)
 		}
 	}
 	return out

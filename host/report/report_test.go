@@ -225,6 +225,9 @@ func TestWriteDir(t *testing.T) {
 		}
 	}
 	pictures := r.Pictures()
+	if a, b := r.unused("x"), r.unused("x"); a != "x" || b != "x-2" {
+		t.Errorf("two figures are called %s and %s", a, b)
+	}
 	for _, p := range pictures {
 		f, err := os.Open(filepath.Join(dir, p.Name+".png"))
 		if err != nil {

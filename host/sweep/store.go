@@ -38,12 +38,13 @@ type Store struct {
 // OpenStore opens the results at path, or begins them.
 func OpenStore(ctx context.Context, path string) (*Store, error) { return open(ctx, path, "rwc") }
 
-// OpenResults opens results that are there already, for reading.
+// OpenResults opens results that are there already, for reading. A transaction
+// that a killed program left half done is undone first, where the file can be written.
 func OpenResults(ctx context.Context, path string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	return open(ctx, path, "ro")
+	return open(ctx, path, "rw")
 }
 
 func open(ctx context.Context, path, mode string) (*Store, error) {
@@ -55,16 +56,13 @@ func open(ctx context.Context, path, mode string) (*Store, error) {
 		return nil, fmt.Errorf("%s: its directory is not there: %w", path, os.ErrNotExist)
 	}
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "foreign_keys(1)", "synchronous(full)"}, "mode": {mode}, "_txlock": {"immediate"}}
-	if mode == "ro" {
-		q.Del("_txlock")
-	}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: q.Encode()}).String())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
 	s := &Store{db, path}
-	if err := s.prepare(ctx, mode != "ro"); err != nil {
+	if err := s.prepare(ctx, mode == "rwc"); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

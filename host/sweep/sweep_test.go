@@ -337,6 +337,13 @@ func TestStoreMistakes(t *testing.T) {
 	if b, err := os.ReadFile(text); err != nil || !strings.HasPrefix(string(b), "not a database") {
 		t.Errorf("the file that was no store is now %d bytes, %v", len(b), err)
 	}
+	empty := filepath.Join(dir, "empty.db")
+	if err := os.WriteFile(empty, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sweep.OpenResults(t.Context(), empty); !errors.Is(err, sweep.ErrStore) {
+		t.Errorf("an empty file as results: %v", err)
+	}
 	if _, err := sweep.OpenResults(t.Context(), filepath.Join(dir, "none.db")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}

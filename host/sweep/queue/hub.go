@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/sweep"
@@ -107,7 +107,7 @@ func (h *hub) alone(nc *nats.Conn) error {
 
 // announce fills in what workers are told.
 func (h *hub) announce() error {
-	h.ann = announcement{Name: h.plan.Name, Program: h.plan.Program, SpecID: specID, AckWait: h.AckWait, Run: nuid.Next()}
+	h.ann = announcement{Name: h.plan.Name, Program: h.plan.Program, SpecID: specID, AckWait: h.AckWait, Run: rand.Text()}
 	for _, p := range h.plan.Points {
 		s, err := scheme(p)
 		if err != nil {
@@ -133,7 +133,7 @@ func (h *hub) join(m *nats.Msg) {
 	}
 	var uris []string
 	for _, d := range w.Devices {
-		uris = append(uris, d.URI)
+		uris = append(uris, fmt.Sprintf("%s (features %#x, SPEC_ID %#08x)", d.URI, d.Features, d.SpecID))
 	}
 	h.mu.Lock()
 	first := !h.joined[w.Worker]
@@ -156,10 +156,13 @@ func (h *hub) admit(w Advert) reply {
 	if r := h.ann.admit(w); r.Refused != "" {
 		return r
 	}
+	if len(w.Schemes) != len(w.Devices) {
+		return reply{Refused: fmt.Sprintf("it advertises %d devices of %d kinds", len(w.Devices), len(w.Schemes))}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, d := range w.Devices {
-		s := w.Schemes[min(i, len(w.Schemes)-1)]
+		s := w.Schemes[i]
 		if sweep.Simulated(s) {
 			continue
 		}
@@ -259,6 +262,9 @@ func (h *hub) keep(ctx context.Context, m jetstream.Msg, place map[string]int) (
 	if err := unpack(m.Data(), &o); err != nil {
 		h.Note("%s: %v; dropped", m.Subject(), err)
 		return sweep.Outcome{}, m.Term()
+	}
+	if o.Result == nil && o.Error == "" {
+		o.Error = "the worker sent neither a result nor an error"
 	}
 	if _, ok := place[o.Key]; ok && o.Program == h.plan.Program {
 		if err := h.store.Put(context.WithoutCancel(ctx), o); err != nil {

@@ -131,6 +131,10 @@ func (w *worker) outcome(ctx context.Context, p place, a announcement, j job, de
 		o.Error = fmt.Sprintf("given up: %d workers ended while they were at it", deliveries-1)
 		return o
 	}
+	if s, err := scheme(j.Point); err != nil || s != p.scheme {
+		o.Error = fmt.Sprintf("device %q came to a worker for %s:", j.Point.Device, p.scheme)
+		return o
+	}
 	pt, err := w.files.localize(ctx, w.js, fileBucket(a.Name), j.Point)
 	if err != nil {
 		o.Error = err.Error()

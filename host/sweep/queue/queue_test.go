@@ -315,6 +315,62 @@ func TestIdleWorkerEnds(t *testing.T) {
 	}
 }
 
+// TestStrangers sends the hub what no worker of this program sends.
+func TestStrangers(t *testing.T) {
+	noLeak(t)
+	p := plan(t, "name: odd\ninputs: {trace: sample, prefix: 500}\npolicies: [full]\n")
+	s, st := serve(t), store(t)
+	nc, err := Access{URL: s.URL()}.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	ready := make(chan struct{})
+	var mu sync.Mutex
+	notes := ""
+	note := func(f string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		notes += fmt.Sprintf(f+"\n", args...)
+	}
+	done := make(chan error, 1)
+	go func() {
+		var once sync.Once
+		_, err := run(t, t.Context(), s, p, st, HubOptions{Progress: func(int, int) { once.Do(func() { close(ready) }) }, Note: note})
+		done <- err
+	}()
+	<-ready
+	for _, advert := range []string{"{", `{"worker": "x"}`, fmt.Sprintf(`{"worker": "y", "program": "test", "spec_id": %d, "devices": [{"spec_id": %d}]}`, specID, specID)} {
+		m, err := nc.Request(joinSubject("odd"), []byte(advert), 5*time.Second)
+		if err != nil || !strings.Contains(string(m.Data), "refused") {
+			t.Errorf("%s: %v, %s", advert, err, m.Data)
+		}
+	}
+	empty, err := pack(sweep.Outcome{Key: p.Keys[0], Program: "test", Worker: "z"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range [][]byte{[]byte("x"), empty} {
+		if err := nc.Publish(resultSubject("odd", p.Keys[0]), message); err != nil {
+			t.Fatal(err)
+		}
+		nc.Flush()
+		time.Sleep(100 * time.Millisecond) // the stream keeps one message a subject
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	rows, err := st.Rows(t.Context(), "odd")
+	if err != nil || len(rows) != 1 || !strings.Contains(rows[0].Error, "neither a result") {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !strings.Contains(notes, "; dropped") {
+		t.Errorf("the hub said %q", notes)
+	}
+}
+
 // TestFilesFromElsewhere makes sure that names from the network lead nowhere.
 func TestFilesFromElsewhere(t *testing.T) {
 	f := files{dir: t.TempDir(), ignore: true}

@@ -58,7 +58,7 @@ type Advert struct {
 	Program string        `json:"program"`
 	SpecID  uint32        `json:"spec_id"`
 	Devices []driver.Info `json:"devices"` // that it holds, one for each kind
-	Schemes []string      `json:"schemes"` // of the devices
+	Schemes []string      `json:"schemes"` // of the devices, one by one
 	Slots   int           `json:"slots"`   // points computed at once
 }
 

@@ -71,8 +71,12 @@ func New(stdout, stderr io.Writer) *cobra.Command {
 		Short: "KV-cache compression on an engine: emulator, Verilated RTL or board",
 		Long: `kvaccel compresses the KV cache of a language model on a streaming hardware engine
 and tells what it costs: bytes, cycles and fidelity. The engine is a
-cycle-accurate emulator (emu:) or the Verilated RTL itself (rtl:); both give the
-same bytes and the same cycle counts.`,
+cycle-accurate emulator (emu:), the Verilated RTL itself (rtl:), or a board on USB
+(usb:), a serial port (uart:) or PCIe (xdma:, pci:); all give the same bytes and the same
+cycle counts. kvaccel list shows what there is, kvaccel doctor what is wrong with it.
+
+record:FILE,URI writes down what passes, replay:FILE plays it back, fault:SCRIPT,URI
+injects faults.`,
 		Example: `  kvaccel run                              compress the built-in sample trace
   kvaccel run trace.safetensors --policy kivi-2 -o cache.safetensors
   kvaccel restore cache.safetensors -o restored.safetensors

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,6 +161,96 @@ func TestKilledWorker(t *testing.T) {
 	survivor.Process.Signal(os.Interrupt)
 	if err := survivor.Wait(); survivor.ProcessState.ExitCode() != cli.ExitInterrupted {
 		t.Errorf("the survivor ended with %v", err)
+	}
+}
+
+// freePort is one that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// TestKilledHub kills the sweep, server and all, and runs it again; the worker
+// stays, and what is finished is not computed again. At last it is interrupted.
+func TestKilledHub(t *testing.T) {
+	dir, port := t.TempDir(), freePort(t)
+	file, db := filepath.Join(dir, "x.yaml"), filepath.Join(dir, "x.db")
+	if err := os.WriteFile(file, []byte(points), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
+		cmd, errs := command(t, args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return cmd, errs
+	}
+	start("worker", "--nats", "nats://127.0.0.1:"+port, "--jobs", "1", "--program", "test")
+	sweepArgs := []string{"sweep", file, "--serve", port, "--program", "test", "--ack-wait", "2s"}
+	finished := func() int {
+		st, err := sweep.OpenResults(t.Context(), db)
+		if err != nil {
+			return 0 // not begun
+		}
+		defer st.Close()
+		done, err := st.Done(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(done)
+	}
+	wait := func(n int) {
+		for range 600 {
+			if finished() >= n {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("%d points after 30 s, want %d", finished(), n)
+	}
+	killed, _ := start(sweepArgs...)
+	wait(3)
+	killed.Process.Kill()
+	killed.Wait()
+	stopped, errs := start(sweepArgs...)
+	wait(6)
+	stopped.Process.Signal(os.Interrupt)
+	stopped.Wait()
+	if code := stopped.ProcessState.ExitCode(); code != cli.ExitInterrupted || !strings.Contains(errs.String(), "the same command goes on there") {
+		t.Fatalf("interrupted: exit %d, %s", code, errs)
+	}
+	before := finished()
+	last, errs := start(append(sweepArgs, "--json")...)
+	last.Wait()
+	if code := last.ProcessState.ExitCode(); code != cli.ExitOK {
+		t.Fatalf("exit %d, %s", code, errs)
+	}
+	if n := finished(); n != 11 || before < 6 {
+		t.Errorf("%d points, %d before the last run", n, before)
+	}
+	st, err := sweep.OpenResults(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	alone := store(t)
+	p := plan(t, points)
+	if _, err := sweep.Run(t.Context(), p, alone, sweep.Options{Open: open}); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := rows(t, alone, p.Name)
+	if got, _ := rows(t, st, p.Name); !reflect.DeepEqual(got, want) {
+		t.Errorf("killed, interrupted and run again:\n%+v\none machine:\n%+v", got, want)
 	}
 }
 
