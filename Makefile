@@ -5,7 +5,7 @@ LANES       ?= 8
 MAX_DIM     ?= 256
 TILE_TOKENS ?= 128
 MAX_TOKENS  ?= 4096
-FEATURES    ?= 15
+FEATURES    ?=
 export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT RTL_COVERAGE VERILATOR
 
 # How long `make lockstep` runs, and with what.
@@ -39,7 +39,7 @@ help: ## this list
 kvaccel: ## the command line, build/kvaccel, with USB where libusb-1.0 is
 	@$(GO) build -o build/kvaccel ./cmd/kvaccel
 
-rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=15)
+rtl: ## the Verilated engine, a program for rtl: (LANES=8 MAX_DIM=256 TILE_TOKENS=128 MAX_TOKENS=4096 FEATURES=mask)
 	@scripts/build-rtl.sh
 
 rtl-trace: ## the same with waveforms

@@ -181,7 +181,7 @@ func TestResponsesWait(t *testing.T) {
 // A call whose context ends stops, and the device goes on afterwards.
 func TestCancelledRecv(t *testing.T) {
 	d := open(t, "emu:")
-	b, err := packet.Request{Opcode: regmap.OpSelect, Rows: 100, Dims: 4096, TopK: 1}.Append(nil, d.Info().Params, make([]byte, 100*8192))
+	b, err := packet.Request{Opcode: regmap.OpSelect, Rows: 100, Dims: 4096, Selection: packet.Selection{TopK: 1}}.Append(nil, d.Info().Params, make([]byte, 100*8192))
 	if err != nil {
 		t.Fatal(err)
 	}

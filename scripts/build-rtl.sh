@@ -17,11 +17,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 lanes=${LANES:-8} max_dim=${MAX_DIM:-256} tile_tokens=${TILE_TOKENS:-128} max_tokens=${MAX_TOKENS:-4096}
-features=$((${FEATURES:-15}))
 rtl=${RTL_DIR:-hdl/rtl} opt=${RTL_OPT:--O3} verilator=${VERILATOR:-verilator}
 
+all=$(((1 << $(grep -c 'int unsigned FEAT_' "$rtl/kv_pkg.sv")) - 1))
+features=$((${FEATURES:-$all}))
+
 name=l$lanes-d$max_dim-t$tile_tokens-n$max_tokens
-[ "$features" = 15 ] || name=$name-f$features
+[ "$features" = "$all" ] || name=$name-f$features
 program=kv_rtl
 trace=()
 if [ "${1:-}" = trace ]; then

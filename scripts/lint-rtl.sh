@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Verilator's warnings for the engine, all of them errors, for every lane count with
-# default, smallest and largest parameters, and for engines with a single command;
-# then for the link, with each physical side.
+# default, smallest and largest parameters, and for engines with a single command or
+# option; then for the link, with each physical side.
 #
 # Variables: RTL_DIR (hdl/rtl), VERILATOR (verilator)
 set -euo pipefail
@@ -27,7 +27,7 @@ for lanes in 2 4 8 16; do
   lint -GLanes=$lanes -GMaxDim=32 -GTileTokens=16 -GMaxTokens=256
   lint -GLanes=$lanes -GMaxDim=512 -GTileTokens=256 -GMaxTokens=65536
 done
-for features in 1 2 4 8; do
+for features in 1 2 4 8 32 72 136 264 520 538; do
   lint -GFeatures=$features
 done
 for phy in 0 1 2 3 4; do

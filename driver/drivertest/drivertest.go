@@ -26,10 +26,30 @@ type Oracle interface {
 	// infinite, and how many restored values were clamped.
 	DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (values []byte, nonFinite, saturated int)
 
-	// Select gives the positions that stay, ascending, for attention rows of
-	// one binary16 weight per position; how many weights were NaN, infinite or
-	// negative; and how many additions were clamped.
-	Select(rows [][]uint16, sinks, recent, topK int) (keep []int, nonFinite, saturated int)
+	// Scores gives the scores of positions, in units of 2^-24, that attention
+	// rows of one binary16 weight per position add up to, from given ones, or from
+	// 0 if start is nil, with decay before each step of stepRows rows; how many
+	// weights were NaN, infinite or negative; and how many scores were clamped.
+	Scores(start []uint64, rows [][]uint16, stepRows int, lambda uint16) (scores []uint64, nonFinite, saturated int)
+
+	// KeyNorms gives the scores of key rows, and how many elements were NaN or
+	// infinite.
+	KeyNorms(rows [][]uint16) (scores []uint64, nonFinite int)
+
+	// Pool pools scores over windows of 2 half + 1 positions, by their sum or
+	// their maximum, and tells how many sums were clamped.
+	Pool(scores []uint64, half int, maximum bool) (pooled []uint64, saturated int)
+
+	// Tiers gives the tier of each position, or regmap.TierDropped.
+	Tiers(scores []uint64, s packet.Selection) []uint8
+
+	// Section gives the value or key section of a COMPRESS, without padding, for
+	// rows of dims little-endian binary16 values and their tiers, and how many
+	// values of kept rows were NaN or infinite.
+	Section(l packet.Layout, dims int, tiers []uint8, rows []byte) (section []byte, nonFinite int)
+
+	// Stream gives n bytes of the pseudo-random stream of a seed.
+	Stream(seed uint32, n int) []byte
 }
 
 // Options tell the suite what it cannot ask the device.
@@ -75,6 +95,10 @@ func Run(t *testing.T, open func(t *testing.T) driver.Device, opts Options) {
 		{"quotients", testQuotients},
 		{"sums", testSums},
 		{"select", testSelect},
+		{"options", testOptions},
+		{"key-norms", testKeyNorms},
+		{"compress", testCompress},
+		{"link", testLink},
 		{"refused", testRefused},
 		{"reserved-bits", testReservedBits},
 		{"truncated", testTruncated},

@@ -17,7 +17,7 @@ import (
 // reference device is to have.
 const faultVariable = "DRIVERTEST_FAULT"
 
-const everything = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
+var everything = driver.AllFeatures()
 
 // TestReference runs the suite on the reference device, right or with the fault
 // that the environment names.
@@ -25,7 +25,10 @@ func TestReference(t *testing.T) {
 	fault := os.Getenv(faultVariable)
 	lacks := uint32(0)
 	if fault == "unsupported is a bad opcode" {
-		lacks = 1 << regmap.FeatSelect
+		lacks = 1<<regmap.FeatSelect | 1<<regmap.FeatCompress
+	}
+	if fault == "missing options ignored" {
+		lacks = 1 << regmap.FeatDecay
 	}
 	drivertest.Run(t, func(t *testing.T) driver.Device {
 		return newReference(fault, regmap.Params{Lanes: 8, MaxDim: 128, TileTokens: 128, MaxTokens: 1024}, everything&^lacks)
@@ -42,8 +45,9 @@ func TestReferenceParameters(t *testing.T) {
 		{"narrow", regmap.Params{Lanes: 2, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, 0},
 		{"four lanes", regmap.Params{Lanes: 4, MaxDim: 64, TileTokens: 32, MaxTokens: 512}, 0},
 		{"wide", regmap.Params{Lanes: 16, MaxDim: 128, TileTokens: 64, MaxTokens: 1024}, 0},
-		{"encoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect},
-		{"decoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1 << regmap.FeatQuantize},
+		{"encoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect | 1<<regmap.FeatCompress},
+		{"decoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1<<regmap.FeatQuantize | 1<<regmap.FeatCompress},
+		{"plain", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 0x3f0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			drivertest.Run(t, func(t *testing.T) driver.Device {
@@ -125,6 +129,51 @@ var wrong = []struct{ fault, subtest string }{
 	{"dropped bytes counted", "overlong"},
 	{"group of channels counted as one", "counters"},
 	{"keep list of a cut SELECT", "truncated"},
+	{"seed reversed", "link"},
+	{"PRBS-23", "link"},
+	{"first bit highest", "link"},
+	{"stream in whole beats", "link"},
+	{"seed 0 taken", "refused"},
+	{"check of a cut SINK", "truncated"},
+	{"bytes counted for beats", "link"},
+	{"last wrong beat told", "link"},
+	{"no wrong beat is beat 0", "link"},
+	{"last beat unchecked", "link"},
+	{"missing options ignored", "refused"},
+	{"ranks taken without tiers", "refused"},
+	{"bits taken per token", "refused"},
+	{"ranks in any order taken", "refused"},
+	{"values that fill no group taken", "refused"},
+	{"scores so far wrap", "options"},
+	{"scores so far ignored", "options"},
+	{"decay rounds", "options"},
+	{"decay at the end of a step", "options"},
+	{"lambda 0 is none", "options"},
+	{"decay by 32 bits", "options"},
+	{"squares cut to units", "key-norms"},
+	{"norms rounded up", "key-norms"},
+	{"norms of 64 bits wrap", "key-norms"},
+	{"highest norm wins", "key-norms"},
+	{"pooling repeats the ends", "options"},
+	{"window without its last", "options"},
+	{"maximum is a sum", "options"},
+	{"pooled saturation not counted", "counters"},
+	{"pooled saturation not counted", "options"},
+	{"protected in tier 0", "options"},
+	{"ranks count each tier", "options"},
+	{"dropped beyond the end", "options"},
+	{"first position highest", "options"},
+	{"even position in the high half", "options"},
+	{"scores out in 32 bits", "options"},
+	{"scores out without padding", "options"},
+	{"parts not padded", "options"},
+	{"parts not padded", "compress"},
+	{"dropped rows counted", "compress"},
+	{"dropped rows fill groups", "compress"},
+	{"rows of tier 0 cleaned", "compress"},
+	{"tier 2 in 3 bits", "compress"},
+	{"keys all in one tier", "compress"},
+	{"rows left over lost", "compress"},
 }
 
 // The suite fails on a device with any one fault, in the subtest that is about

@@ -1,7 +1,9 @@
 package drivertest
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
@@ -72,17 +74,14 @@ func (s *session) work(a *answer, header, payload []byte) {
 	case regmap.OpEcho:
 		a.payload = payload
 		return
-	case regmap.OpSelect:
-		a.worked = a.bytesIn / s.p.BeatBytes() // a cut SELECT is not filled up
-		var keep []int
-		keep, a.nonFinite, a.saturated = s.opts.Oracle.Select(attentionRows(payload, rows, dims, s.p),
-			int(regmap.ReqSinks.Get(header)), int(regmap.ReqRecent.Get(header)), int(regmap.ReqTopK.Get(header)))
-		if a.status == regmap.StTruncated {
-			return
-		}
-		for _, j := range keep {
-			a.payload = binary.LittleEndian.AppendUint16(a.payload, uint16(j))
-		}
+	case regmap.OpSelect, regmap.OpCompress:
+		s.choose(a, header, payload)
+		return
+	case regmap.OpSource:
+		a.payload = s.opts.Oracle.Stream(regmap.ReqSeed.Get(header), rows)
+		return
+	case regmap.OpSink:
+		s.checkStream(a, regmap.ReqSeed.Get(header), payload)
 		return
 	case regmap.OpQuantize:
 		a.payload, a.nonFinite = s.opts.Oracle.QuantizeTile(l, rows, dims, payload)
@@ -93,18 +92,46 @@ func (s *session) work(a *answer, header, payload []byte) {
 	a.groups = rows * dims / groupSize(l, dims)
 }
 
-// fieldsRead lists the header fields of words 1 to 7 that a command reads.
-var fieldsRead = map[uint32][]regmap.Field{
-	regmap.OpEcho:       {regmap.ReqRows},
-	regmap.OpQuantize:   {regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRows, regmap.ReqDims},
-	regmap.OpDequantize: {regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRows, regmap.ReqDims},
-	regmap.OpSelect:     {regmap.ReqRows, regmap.ReqDims, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqTopK},
+// checkStream fills in what a SINK finds. One that is cut finds nothing.
+func (s *session) checkStream(a *answer, seed uint32, payload []byte) {
+	if a.status == regmap.StTruncated || len(payload) == 0 {
+		a.worked = a.bytesIn / s.p.BeatBytes()
+		return
+	}
+	want := s.opts.Oracle.Stream(seed, len(payload))
+	wrong, first := uint32(0), uint32(math.MaxUint32)
+	for i, beat := 0, s.p.BeatBytes(); i*beat < len(payload); i++ {
+		end := min((i+1)*beat, len(payload))
+		if !bytes.Equal(payload[i*beat:end], want[i*beat:end]) {
+			wrong, first = wrong+1, min(first, uint32(i))
+		}
+	}
+	a.payload = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, wrong), first)
 }
+
+// The header fields of words 1 to 7 that commands read.
+var (
+	tileFields   = []regmap.Field{regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRows, regmap.ReqDims}
+	chooseFields = []regmap.Field{
+		regmap.ReqPoolHalf, regmap.ReqPoolMax, regmap.ReqScoresIn, regmap.ReqScoresOut, regmap.ReqProtTier, regmap.ReqKeyNorm,
+		regmap.ReqRows, regmap.ReqDims, regmap.ReqRowDims, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqRank0, regmap.ReqRank1,
+		regmap.ReqTopK, regmap.ReqStepRows, regmap.ReqLambda, regmap.ReqRank2,
+	}
+	fieldsRead = map[uint32][]regmap.Field{
+		regmap.OpEcho:       {regmap.ReqRows},
+		regmap.OpQuantize:   tileFields,
+		regmap.OpDequantize: tileFields,
+		regmap.OpSelect:     append([]regmap.Field{regmap.ReqResult}, chooseFields...),
+		regmap.OpCompress:   append([]regmap.Field{regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqValueGroup}, chooseFields...),
+		regmap.OpSource:     {regmap.ReqRows, regmap.ReqSeed},
+		regmap.OpSink:       {regmap.ReqRows, regmap.ReqSeed},
+	}
+)
 
 // features gives the feature bit of each command.
 var features = map[uint32]int{
-	regmap.OpEcho: regmap.FeatEcho, regmap.OpQuantize: regmap.FeatQuantize,
-	regmap.OpDequantize: regmap.FeatDequantize, regmap.OpSelect: regmap.FeatSelect,
+	regmap.OpEcho: regmap.FeatEcho, regmap.OpQuantize: regmap.FeatQuantize, regmap.OpDequantize: regmap.FeatDequantize,
+	regmap.OpSelect: regmap.FeatSelect, regmap.OpCompress: regmap.FeatCompress, regmap.OpSource: regmap.FeatLink, regmap.OpSink: regmap.FeatLink,
 }
 
 // checkHeader makes the checks of docs/engine.md, section 3, but the last.
@@ -118,7 +145,7 @@ func checkHeader(header []byte, wireBytes int, built uint32, p regmap.Params) pa
 		return regmap.StBadMagic
 	case !known:
 		return regmap.StBadOpcode
-	case built>>features[op]&1 == 0:
+	case built>>features[op]&1 == 0, !optionsBuilt(op, header, built):
 		return regmap.StUnsupported
 	}
 	rest := append([]byte(nil), header...)
@@ -130,17 +157,36 @@ func checkHeader(header []byte, wireBytes int, built uint32, p regmap.Params) pa
 			return regmap.StBadOption
 		}
 	}
-	tile := op == regmap.OpQuantize || op == regmap.OpDequantize
-	if l := layoutOf(header); tile && (l.Scheme > regmap.SchemeOffset || regmap.ReqGroup.Get(header) > regmap.GroupRow ||
-		l.Bits < 2 || l.Bits > 8 || l.Bits == 7 || l.Axis == regmap.AxisChannel && l.Group == 0 ||
-		l.Block && !slices.Contains(blocks, l) || !l.Block && l.Scheme == regmap.SchemeOffset) {
+	switch {
+	case !optionsFit(op, header):
 		return regmap.StBadOption
-	}
-	if !geometryFits(op, header, p) {
+	case !geometryFits(op, header, p):
 		return regmap.StBadGeometry
 	}
 	return regmap.StOK
 }
+
+// optionsFit makes check 5 but for the bits that mean nothing.
+func optionsFit(op uint32, header []byte) bool {
+	l := layoutOf(header)
+	switch op {
+	case regmap.OpQuantize, regmap.OpDequantize:
+		return l.Scheme <= regmap.SchemeOffset && regmap.ReqGroup.Get(header) <= regmap.GroupRow && codeBits[l.Bits] &&
+			(l.Axis == regmap.AxisToken || l.Group != 0) && (!l.Block || slices.Contains(blocks, l)) && (l.Block || l.Scheme != regmap.SchemeOffset)
+	case regmap.OpSelect:
+		return choiceFits(op, header)
+	case regmap.OpCompress:
+		return choiceFits(op, header) && l.Scheme <= regmap.SchemeSym &&
+			regmap.ReqGroup.Get(header) <= regmap.GroupRow && regmap.ReqValueGroup.Get(header) <= regmap.GroupRow &&
+			(l.Axis == regmap.AxisToken && l.Bits == 0 || l.Axis == regmap.AxisChannel && l.Group != 0 && codeBits[l.Bits])
+	case regmap.OpSource, regmap.OpSink:
+		return regmap.ReqSeed.Get(header) != 0
+	}
+	return true
+}
+
+// codeBits are the widths of codes.
+var codeBits = map[int]bool{2: true, 3: true, 4: true, 5: true, 6: true, 8: true}
 
 func geometryFits(op uint32, header []byte, p regmap.Params) bool {
 	rows, dims := int64(regmap.ReqRows.Get(header)), int64(regmap.ReqDims.Get(header))
@@ -148,9 +194,10 @@ func geometryFits(op uint32, header []byte, p regmap.Params) bool {
 	switch op {
 	case regmap.OpEcho:
 		return rows <= regmap.MaxEchoBytes
-	case regmap.OpSelect:
-		return within(rows, 1, regmap.MaxAttnRows) && within(dims, 1, int64(p.MaxTokens)) &&
-			int64(regmap.ReqSinks.Get(header)) <= dims && int64(regmap.ReqRecent.Get(header)) <= dims && int64(regmap.ReqTopK.Get(header)) <= dims
+	case regmap.OpSource, regmap.OpSink:
+		return rows <= regmap.MaxLinkBytes
+	case regmap.OpSelect, regmap.OpCompress:
+		return choiceInRange(op, header, p)
 	}
 	l := layoutOf(header)
 	if !within(rows, 1, int64(p.TileTokens)) || !within(dims, regmap.DimStep, int64(p.MaxDim)) || dims%regmap.DimStep != 0 {
@@ -173,10 +220,14 @@ func payloadSize(header []byte, p regmap.Params) int {
 		return rows * dims * 2
 	case regmap.OpDequantize:
 		return layoutOf(header).QuantizedBytes(rows, dims)
+	case regmap.OpSink:
+		return rows
 	case regmap.OpSelect:
-		return rows * rowBytes(dims, p)
+		return scoreBytes(header, p)
+	case regmap.OpCompress:
+		return scoreBytes(header, p) + 4*dims*int(regmap.ReqRowDims.Get(header))
 	}
-	return 0
+	return 0 // SOURCE
 }
 
 // rowBytes is the size of an attention row of n weights, padded to whole beats.
@@ -184,27 +235,18 @@ func rowBytes(n int, p regmap.Params) int {
 	return (2*n + p.BeatBytes() - 1) / p.BeatBytes() * p.BeatBytes()
 }
 
-func attentionRows(payload []byte, rows, n int, p regmap.Params) [][]uint16 {
-	list := make([][]uint16, rows)
-	for i := range list {
-		at := payload[i*rowBytes(n, p):]
-		for j := range n {
-			list[i] = append(list[i], binary.LittleEndian.Uint16(at[2*j:]))
-		}
-	}
-	return list
-}
-
 func layoutOf(header []byte) packet.Layout {
-	sizes := map[uint32]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
 	return packet.Layout{
 		Scheme: regmap.ReqScheme.Get(header),
 		Axis:   regmap.ReqAxis.Get(header),
-		Group:  sizes[regmap.ReqGroup.Get(header)],
+		Group:  groupSizes[regmap.ReqGroup.Get(header)],
 		Bits:   int(regmap.ReqBits.Get(header)),
 		Block:  regmap.ReqLayout.Get(header) == regmap.LayoutBlock,
 	}
 }
+
+// groupSizes gives the elements of a group by its code, 0 for the whole row.
+var groupSizes = map[uint32]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
 
 func groupSize(l packet.Layout, dims int) int {
 	if l.Group == 0 {

@@ -73,7 +73,7 @@ func faultValueRowInKeyGroup(s *session) {
 // Commands to an engine that was told nothing before, registers never written,
 // and responses never asked for: it answers and comes to rest.
 func faultNeverWritten(s *session) {
-	for _, op := range []uint32{regmap.OpDequantize, regmap.OpSelect, regmap.OpQuantize, regmap.OpEcho} {
+	for _, op := range []uint32{regmap.OpCompress, regmap.OpSink, regmap.OpDequantize, regmap.OpSelect, regmap.OpQuantize, regmap.OpSource, regmap.OpEcho} {
 		for _, r := range regmap.Registers {
 			s.read(r.Addr)
 		}

@@ -3,7 +3,6 @@ package drivertest_test
 import (
 	"encoding/binary"
 	"math"
-	"sort"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
@@ -137,7 +136,7 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 	return g
 }
 
-// QuantizeTile, like DequantizeTile and Select, is as the oracle's.
+// QuantizeTile, like DequantizeTile, is as the oracle's.
 func (k kernels) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite int) {
 	b := bitstream{}
 	size, channels := tileOrder(l, dims)
@@ -253,51 +252,6 @@ func tileOrder(l packet.Layout, dims int) (size, channels int) {
 		return dims, 1
 	}
 	return l.Group, 1
-}
-
-func (k kernels) Select(rows [][]uint16, sinks, recent, topK int) (keep []int, nonFinite, saturated int) {
-	n := len(rows[0])
-	score := make([]float64, n)
-	const top = 0x1p16 - 0x1p-24
-	for _, row := range rows {
-		for j, h := range row {
-			v, bad := k.number(h)
-			if v < 0 {
-				v, bad = 0, !k.is("negative weight not counted")
-			}
-			if bad {
-				nonFinite++
-			}
-			if score[j] += v; score[j] > top {
-				saturated++
-				score[j] = top
-				if k.is("scores wrap") {
-					score[j] = 0
-				}
-			}
-			if k.is("scores summed in binary16") {
-				score[j] = fp16.ToFloat64(fp16.FromFloat64(min(score[j], fp16.MaxFinite)))
-			}
-		}
-	}
-	var rest []int
-	for j := range n {
-		if j < sinks || j >= n-recent {
-			keep = append(keep, j)
-		} else if !k.is("saturated score is an empty place") || score[j] != top {
-			rest = append(rest, j)
-		}
-	}
-	sort.SliceStable(rest, func(a, b int) bool {
-		x, y := rest[a], rest[b]
-		if score[x] == score[y] && k.is("higher position wins") {
-			return x > y
-		}
-		return score[x] > score[y]
-	})
-	keep = append(keep, rest[:min(topK, len(rest))]...)
-	sort.Ints(keep)
-	return keep, nonFinite, saturated
 }
 
 type bitstream struct {

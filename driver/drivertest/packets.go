@@ -52,12 +52,12 @@ func (s *session) refusals() (list []refusal) {
 		for _, m := range []uint32{0, 0x4a, 0x5b, 0xcb, regmap.MagicResponse, regmap.MagicTrailer, 0xff} {
 			add(op, regmap.StBadMagic, fmt.Sprintf("magic %#x", m), field(regmap.ReqMagic, m))
 		}
-		for _, o := range []uint32{0, 5, 6, 0x41, 0x82, 0xff} {
+		for _, o := range []uint32{0, 8, 9, 0x41, 0x82, 0xff} {
 			add(op, regmap.StBadOpcode, fmt.Sprintf("opcode %#x", o), field(regmap.ReqOpcode, o))
 		}
 		add(op, regmap.StBadMagic, "magic before opcode", field(regmap.ReqMagic, 1), field(regmap.ReqOpcode, 0xee))
 		add(op, regmap.StBadOpcode, "opcode before options", field(regmap.ReqOpcode, 0), field(regmap.Field{Word: 7, Width: 32}, far))
-		add(op, regmap.StBadOption, "options before geometry", field(regmap.Field{Word: 7, Width: 32}, 1), field(regmap.ReqRows, far))
+		add(op, regmap.StBadOption, "options before geometry", field(reserved, 1), field(regmap.ReqRows, far))
 	}
 	echo := func(v uint32) {
 		add(regmap.OpEcho, regmap.StBadGeometry, fmt.Sprintf("%d bytes", v), field(regmap.ReqRows, v))
@@ -68,24 +68,22 @@ func (s *session) refusals() (list []refusal) {
 	for _, op := range []uint32{regmap.OpQuantize, regmap.OpDequantize} {
 		s.tileRefusals(op, add)
 	}
-	n := uint32(s.p.MaxTokens)
-	for _, f := range []struct {
-		name   string
-		f      regmap.Field
-		values []uint32
-	}{
-		{"rows", regmap.ReqRows, []uint32{0, regmap.MaxAttnRows + 1, 1 << 31, far}},
-		{"positions", regmap.ReqDims, []uint32{0, n + 1, 1<<17 | 13, 1<<31 | 13, far}},
-		{"sinks", regmap.ReqSinks, []uint32{14, 1 << 16, 13 | 1<<31, far}}, // of 13 positions
-		{"recent", regmap.ReqRecent, []uint32{14, 1 << 16, 13 | 1<<31, far}},
-		{"top", regmap.ReqTopK, []uint32{14, 1 << 16, 13 | 1<<31, far}},
-	} {
-		for _, v := range f.values {
-			add(regmap.OpSelect, regmap.StBadGeometry, fmt.Sprintf("%s %d", f.name, v), field(f.f, v))
+	for _, op := range []uint32{regmap.OpSelect, regmap.OpCompress} {
+		s.choiceRefusals(op, add)
+	}
+	s.selectRefusals(add)
+	s.compressRefusals(add)
+	for _, op := range []uint32{regmap.OpSource, regmap.OpSink} {
+		add(op, regmap.StBadOption, "seed 0", field(regmap.ReqSeed, 0))
+		for _, v := range []uint32{regmap.MaxLinkBytes + 1, 1 << 31, far} {
+			add(op, regmap.StBadGeometry, fmt.Sprintf("%d bytes", v), field(regmap.ReqRows, v))
 		}
 	}
 	return list
 }
+
+// reserved is a bit that no command reads.
+var reserved = regmap.Field{Word: 1, Low: 31, Width: 1}
 
 func (s *session) tileRefusals(op uint32, add func(op uint32, status packet.Status, name string, edits ...func([]byte))) {
 	const far = 0xffffffff
@@ -105,7 +103,7 @@ func (s *session) tileRefusals(op uint32, add func(op uint32, status packet.Stat
 	for _, v := range []uint32{0, uint32(s.p.TileTokens) + 1, 1<<16 | 2, 1<<31 | 2, far} {
 		add(op, regmap.StBadGeometry, fmt.Sprintf("rows %d", v), field(regmap.ReqRows, v))
 	}
-	for _, v := range []uint32{0, 1, 8, 15, 17, 24, 31, uint32(s.p.MaxDim) + 16, 1 << 16, 1<<31 | 16, far} {
+	for _, v := range []uint32{0, 1, 8, 15, 17, 24, 31, uint32(s.p.MaxDim) + 16, 1 << 16, 1<<19 | 16, 1<<20 - 1} {
 		add(op, regmap.StBadGeometry, fmt.Sprintf("dims %d", v), field(regmap.ReqDims, v))
 		add(op, regmap.StBadGeometry, fmt.Sprintf("dims %d, group of a row", v), field(regmap.ReqDims, v), field(regmap.ReqGroup, regmap.GroupRow))
 	}
@@ -261,6 +259,26 @@ func testOverlong(s *session) {
 func (s *session) varied() []command {
 	s.t.Helper()
 	list := []command{s.small(regmap.OpEcho), s.small(regmap.OpSelect), s.selection(3*s.p.Lanes+1, 3, 1, 1, 5, weightKinds[7])}
+	for _, o := range []packet.Selection{
+		{ScoresIn: true, ScoresOut: true, TopK: 5},
+		{ScoresIn: true, StepRows: 2, Lambda: 0xf000, TopK: 5, Result: regmap.ResultBitmap},
+		{PoolHalf: 2, TopK: 5, Rank: [3]int{1, 2, 4}, Result: regmap.ResultTiers},
+	} {
+		list = append(list, s.choice(packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 2*s.p.Lanes + 1, Selection: o}, weightKinds[7]))
+	}
+	norms := packet.Selection{KeyNorm: true, TopK: 5}
+	list = append(list,
+		s.choice(packet.Request{Opcode: regmap.OpSelect, Dims: 9, RowDims: 16, Selection: norms}, weightKinds[0]),
+		s.small(regmap.OpCompress), s.small(regmap.OpSource), s.small(regmap.OpSink), s.sink(5*s.p.BeatBytes(), 3))
+	channel := packet.Layout{Axis: regmap.AxisChannel, Group: 16, Bits: 3}
+	for _, o := range []packet.Selection{
+		{ScoresIn: true, ScoresOut: true, TopK: 17, Rank: [3]int{1, 2, 9}},
+		{KeyNorm: true, TopK: 20, ProtTier: 2},
+	} {
+		q := s.compression(channel, 16, 21, 16, o)
+		q.TopK, q.Rank = o.TopK, o.Rank
+		list = append(list, s.choice(q, weightKinds[7]))
+	}
 	for _, sh := range []shape{
 		{blocks[0], 3, 32},
 		{blocks[1], 3, 32},
@@ -282,63 +300,16 @@ func (s *session) varied() []command {
 func (s *session) malformed(op uint32) []command {
 	s.t.Helper()
 	good := s.small(op)
-	return []command{
+	list := []command{
 		s.edited(good, "layout of blocks", field(regmap.ReqLayout, regmap.LayoutBlock)), // of other groups, or of a command without groups
 		s.edited(good, "bad magic", field(regmap.ReqMagic, 0)),
 		s.edited(good, "bad opcode", field(regmap.ReqOpcode, 0)),
-		s.edited(good, "bad option", field(regmap.Field{Word: 7, Width: 32}, 1)),
+		s.edited(good, "bad option", field(reserved, 1)),
 		s.edited(good, "bad geometry", field(regmap.ReqRows, 0xffffffff)),
-		s.cut(good, good.want.beatsIn-1),
 		s.extended(good, 2),
 	}
-}
-
-// testPadding: what a request holds beyond its payload, or beyond the last
-// weight of an attention row, is no element and no byte of anything.
-func testPadding(s *session) {
-	beat := s.p.BeatBytes()
-	want := tally{}
-	for _, op := range commands {
-		for range 8 {
-			good := s.varying(op)
-			header := good.wire[:regmap.HeaderBytes]
-			size, step := payloadSize(header, s.p), len(good.wire)-regmap.HeaderBytes
-			if n := int(regmap.ReqDims.Get(header)); op == regmap.OpSelect {
-				size, step = 2*n, rowBytes(n, s.p)
-			}
-			dirty := s.again(good)
-			for at := regmap.HeaderBytes; at < len(dirty.wire); at += step {
-				for i := at + size; i < at+step; i++ {
-					dirty.wire[i] = byte(0xfc + i%2*3) // NaN where it is read as a weight
-				}
-			}
-			dirty.name += fmt.Sprintf(", padding of %d bytes in beats of %d not zero", step-size, beat)
-			s.run(good, dirty)
-			want.add(good)
-			want.add(dirty)
-			s.check("after "+dirty.name, want)
-		}
+	if good.want.beatsIn > 1 {
+		list = append(list, s.cut(good, good.want.beatsIn-1))
 	}
-}
-
-// varying is a command of a random size that does not fill its last beat, where
-// the command has such sizes.
-func (s *session) varying(op uint32) command {
-	s.t.Helper()
-	switch op {
-	case regmap.OpEcho:
-		n := 1 + s.rng.IntN(200)
-		return s.command(packet.Request{Opcode: op, Rows: n}, s.randomBytes(n))
-	case regmap.OpSelect:
-		n := 1 + s.rng.IntN(60)
-		return s.selection(n, 1+s.rng.IntN(4), 0, 0, n/2, weightKinds[0])
-	}
-	sh := shape{packet.Layout{Scheme: uint32(s.rng.IntN(2)), Group: 16, Bits: 2 + s.rng.IntN(5)}, 1, 16}
-	if s.rng.IntN(3) == 0 {
-		sh = shape{blocks[s.rng.IntN(len(blocks))], 1, 32}
-	}
-	if op == regmap.OpQuantize {
-		return s.command(sh.request(op), pack(s.tile(sh.Layout, sh.rows, sh.dims)))
-	}
-	return s.command(sh.request(op), s.foreignTile(sh))
+	return list
 }

@@ -12,17 +12,17 @@ import (
 func (r *reference) do(h, wire, body []byte) work {
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(h[4*i:]) }
 	refuse := func(s packet.Status) work { return work{refused: true, status: s} }
-	op, rows, dims := word(0)&0xff, int(word(2)), int(word(3))
+	op, rows, dims := word(0)&0xff, int(word(2)), int(word(3)&0xfffff)
 	if len(wire) < regmap.HeaderBytes {
 		return refuse(regmap.StTruncated)
 	}
 	if word(0)>>8&0xff != regmap.MagicRequest && !r.is("magic unchecked") {
 		return refuse(regmap.StBadMagic)
 	}
-	if op < regmap.OpEcho || op > regmap.OpSelect {
+	if op < regmap.OpEcho || op > regmap.OpSink {
 		return refuse(regmap.StBadOpcode)
 	}
-	if r.info.Features>>(op-1)&1 == 0 {
+	if r.info.Features>>min(op-1, regmap.FeatLink)&1 == 0 {
 		if r.is("unsupported is a bad opcode") {
 			return refuse(regmap.StBadOpcode)
 		}
@@ -34,19 +34,30 @@ func (r *reference) do(h, wire, body []byte) work {
 	if code < 4 {
 		l.Group = 16 << code
 	}
+	if op == regmap.OpSelect || op == regmap.OpCompress {
+		c := readChooser(h)
+		if status := c.check(r); status != regmap.StOK {
+			return refuse(status)
+		}
+		return r.compute(op, l, rows, dims, c.size(p), h, body)
+	}
 	var stray uint32
-	stray |= word(7)
 	size := rows
 	fits := rows <= regmap.MaxEchoBytes
 	switch op {
 	case regmap.OpEcho:
-		stray |= word(1) | word(3) | word(4) | word(5) | word(6)
-	case regmap.OpSelect:
-		stray |= word(1)
-		fits = rows >= 1 && rows < 1<<24 && dims >= 1 && dims <= p.MaxTokens && int(word(4)) <= dims && int(word(5)) <= dims && int(word(6)) <= dims
-		size = (dims + p.Lanes - 1) / p.Lanes * p.BeatBytes() * rows
+		stray |= word(1) | word(3) | word(4) | word(5) | word(6) | word(7)
+	case regmap.OpSource, regmap.OpSink:
+		stray |= word(1) | word(3) | word(4) | word(5) | word(6) | word(7)>>31
+		if word(7) == 0 && !r.is("seed 0 taken") {
+			stray = 1
+		}
+		fits = rows <= regmap.MaxLinkBytes
+		if op == regmap.OpSource {
+			return r.giveStream(refuse, stray, fits, rows, word(7), body)
+		}
 	default:
-		stray |= word(1)&^0x1f77 | word(4) | word(5) | word(6)
+		stray |= word(1)&^0x1f77 | word(3)>>20 | word(4) | word(5) | word(6) | word(7)
 		if l.Scheme > 2 || code > 4 || code == 4 && l.Axis == 1 || l.Bits < 2 || l.Bits == 7 || l.Bits > 8 {
 			stray = 1
 		}
@@ -102,8 +113,10 @@ func (r *reference) compute(op uint32, l packet.Layout, rows, dims, size int, h,
 	case regmap.OpEcho:
 		w.payload = full[:size]
 		return w
-	case regmap.OpSelect:
-		return r.choose(w, rows, dims, full, h)
+	case regmap.OpSelect, regmap.OpCompress:
+		return r.choose(w, readChooser(h), full)
+	case regmap.OpSink:
+		return r.checkStream(w, full[:size], regmap.ReqSeed.Get(h))
 	case regmap.OpQuantize:
 		w.payload, w.nonFinite = r.kernels.QuantizeTile(l, rows, dims, full)
 	case regmap.OpDequantize:
@@ -113,29 +126,6 @@ func (r *reference) compute(op uint32, l packet.Layout, rows, dims, size int, h,
 	w.rows, w.groups = rows, rows*dims/size
 	if r.is("group of channels counted as one") {
 		w.groups /= channels
-	}
-	return w
-}
-
-func (r *reference) choose(w work, rows, dims int, full, h []byte) work {
-	stride := len(full) / rows
-	weights := make([][]uint16, rows)
-	for i := range weights {
-		weights[i] = make([]uint16, dims)
-		for j := range weights[i] {
-			weights[i][j] = binary.LittleEndian.Uint16(full[i*stride+2*j:])
-		}
-		if r.is("weights beyond the row counted") && stride > 2*dims && full[(i+1)*stride-1] != 0 {
-			w.nonFinite++
-		}
-	}
-	keep, bad, sat := r.kernels.Select(weights, int(regmap.ReqSinks.Get(h)), int(regmap.ReqRecent.Get(h)), int(regmap.ReqTopK.Get(h)))
-	w.nonFinite, w.saturated = w.nonFinite+bad, sat
-	if w.status == regmap.StTruncated && !r.is("keep list of a cut SELECT") {
-		return w
-	}
-	for _, j := range keep {
-		w.payload = binary.LittleEndian.AppendUint16(w.payload, uint16(j))
 	}
 	return w
 }

@@ -21,7 +21,17 @@ func (s *session) mixed(n int) (list []command) {
 			c = s.command(packet.Request{Opcode: op, Rows: size}, s.randomBytes(size))
 		case regmap.OpSelect:
 			p := 1 + s.rng.IntN(150)
-			c = s.selection(p, 1+s.rng.IntN(3), s.rng.IntN(p+1)/3, s.rng.IntN(p+1)/3, s.rng.IntN(p+1), weightKinds[s.rng.IntN(len(weightKinds))])
+			q := s.budget(options[s.rng.IntN(len(options))], p, 1+s.rng.IntN(3))
+			c = s.choice(q, weightKinds[s.rng.IntN(len(weightKinds))])
+		case regmap.OpCompress:
+			keys := s.keyLayouts(32)
+			q := s.compression(keys[s.rng.IntN(len(keys))], 16*s.rng.IntN(3), 1+s.rng.IntN(40), 32, options[s.rng.IntN(len(options))])
+			c = s.choice(q, weightKinds[s.rng.IntN(len(weightKinds))])
+		case regmap.OpSource:
+			c = s.source(s.rng.IntN(300), 1+s.rng.Uint32N(1000))
+		case regmap.OpSink:
+			size := 1 + s.rng.IntN(300)
+			c = s.sink(size, 1+s.rng.Uint32N(1000), s.rng.IntN(size))
 		default:
 			sh := shapes[s.rng.IntN(len(shapes))]
 			payload := s.foreignTile(sh)

@@ -7,9 +7,6 @@ import (
 	"github.com/kvaccel/kvaccel/driver/regmap"
 )
 
-// allFeatures is the mask of every command there is.
-const allFeatures = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
-
 // testIdentity: Info is what the registers say, and of this register map.
 func testIdentity(s *session) {
 	t := s.t
@@ -24,7 +21,7 @@ func testIdentity(s *session) {
 	if info.ABI != regmap.ABIVersion || info.SpecID != regmap.SpecID {
 		t.Errorf("ABI %d, spec %#08x; want %d, %#08x", info.ABI, info.SpecID, regmap.ABIVersion, uint32(regmap.SpecID))
 	}
-	if want := uint32(allFeatures &^ s.opts.Lacks); info.Features != want {
+	if want := driver.AllFeatures() &^ s.opts.Lacks; info.Features != want {
 		t.Errorf("features %#x, want %#x", info.Features, want)
 	}
 	if info.URI == "" || info.Description == "" || info.ClockHz <= 0 {

@@ -71,16 +71,7 @@ var weightKinds = []weightKind{
 // selection is a SELECT over rows of weights of one kind.
 func (s *session) selection(n, rows, sinks, recent, topK int, kind weightKind) command {
 	s.t.Helper()
-	var payload []byte
-	row := make([]uint16, n)
-	for range rows {
-		kind.fill(s.rng, row)
-		payload = append(payload, pack(row)...)
-		payload = append(payload, make([]byte, rowBytes(n, s.p)-2*n)...)
-	}
-	c := s.command(packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: n, Sinks: sinks, Recent: recent, TopK: topK}, payload)
-	c.name += ", " + kind.name
-	return c
+	return s.choice(packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: n, Selection: packet.Selection{Sinks: sinks, Recent: recent, TopK: topK}}, kind)
 }
 
 func testSelect(s *session) {

@@ -114,9 +114,14 @@ func (s *session) nextTag() uint16 {
 func describe(r packet.Request) string {
 	switch r.Opcode {
 	case regmap.OpSelect:
-		return fmt.Sprintf("SELECT of %d, %d rows, %d sinks, %d recent, top %d", r.Dims, r.Rows, r.Sinks, r.Recent, r.TopK)
-	case regmap.OpEcho:
-		return fmt.Sprintf("ECHO of %d bytes", r.Rows)
+		if r.Selection == (packet.Selection{Sinks: r.Sinks, Recent: r.Recent, TopK: r.TopK}) {
+			return fmt.Sprintf("SELECT of %d, %d rows, %d sinks, %d recent, top %d", r.Dims, r.Rows, r.Sinks, r.Recent, r.TopK)
+		}
+		return fmt.Sprintf("SELECT of %d, %d rows of %d, %+v", r.Dims, r.Rows, r.RowDims, r.Selection)
+	case regmap.OpCompress:
+		return fmt.Sprintf("COMPRESS of %d x %d, %d rows, keys %+v, values in groups of %d, %+v", r.Dims, r.RowDims, r.Rows, r.Layout, r.ValueGroup, r.Selection)
+	case regmap.OpEcho, regmap.OpSource, regmap.OpSink:
+		return fmt.Sprintf("%s of %d bytes", packet.OpcodeName(r.Opcode), r.Rows)
 	}
 	return fmt.Sprintf("%s of %d x %d, scheme %d, axis %d, group %d, %d bits",
 		packet.OpcodeName(r.Opcode), r.Rows, r.Dims, r.Scheme, r.Axis, r.Group, r.Bits)

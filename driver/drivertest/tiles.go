@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
@@ -217,12 +216,19 @@ func (s *session) small(op uint32) command {
 		return s.command(sh.request(op), pack(s.tile(l, 2, 32)))
 	case regmap.OpDequantize:
 		return s.command(sh.request(op), s.foreignTile(sh))
+	case regmap.OpCompress:
+		o := packet.Selection{Sinks: 1, Recent: 2, TopK: 4, Rank: [3]int{1, 2, 3}, ProtTier: 1}
+		return s.choice(packet.Request{Opcode: op, Rows: 2, Dims: 13, RowDims: 32, ValueGroup: 16, Selection: o}, weightKinds[0])
+	case regmap.OpSource:
+		return s.source(45, 99)
+	case regmap.OpSink:
+		return s.sink(45, 99, 20)
 	}
 	return s.selection(13, 2, 1, 2, 4, weightKinds[0])
 }
 
 // commands are the opcodes in order.
-var commands = slices.Clone([]uint32{regmap.OpEcho, regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect})
+var commands = []uint32{regmap.OpEcho, regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect, regmap.OpCompress, regmap.OpSource, regmap.OpSink}
 
 // withinHalfStep checks that restored values are as near to the originals as
 // the stored scale allows: half a step, what rounding the scale moves the last

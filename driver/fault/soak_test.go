@@ -52,7 +52,7 @@ func jobs(t *testing.T, rng *rand.Rand) (list []job) {
 			j.payload = random(j.request.QuantizedBytes(rows, dims))
 		case 3:
 			n := 4 * (1 + rng.IntN(100))
-			j.request = packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: n, TopK: n / 3}
+			j.request = packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: n, Selection: packet.Selection{TopK: n / 3}}
 			j.payload = random(2 * rows * n)
 		}
 		got, err := do(t, d, j, uint16(i))

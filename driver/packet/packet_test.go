@@ -41,7 +41,7 @@ func TestRequestRefusesWhatDoesNotFit(t *testing.T) {
 	for _, r := range []Request{
 		{Opcode: regmap.OpQuantize, Layout: Layout{Group: 48, Bits: 4}, Rows: 1, Dims: 16},
 		{Opcode: regmap.OpSelect, Rows: -1},
-		{Opcode: regmap.OpSelect, TopK: 1 << 33},
+		{Opcode: regmap.OpSelect, Selection: Selection{TopK: 1 << 33}},
 	} {
 		if _, err := r.Header(); !errors.Is(err, ErrRequest) {
 			t.Errorf("%+v: %v", r, err)

@@ -3,12 +3,12 @@
 package regmap
 
 // SpecID is the hash of the ABI part of the specification.
-const SpecID = 0xB60A76ED
+const SpecID = 0xE8C81A4A
 
 // Fixed numbers of every engine build.
 const (
 	Magic         = 0x4B564143 // "KVAC": what the MAGIC register reads
-	ABIVersion    = 1          // version of the packets and registers
+	ABIVersion    = 2          // version of the packets and registers
 	HeaderBytes   = 32         // bytes of a request header, a response header and a response trailer
 	MagicRequest  = 0x4B       // "K": second byte of a request header
 	MagicResponse = 0x52       // "R": second byte of a response header
@@ -20,22 +20,34 @@ const (
 	MaxInFlight   = 4          // commands dispatched and not yet answered
 	MaxAttnRows   = 16777215   // attention rows in one SELECT
 	MaxEchoBytes  = 1048576    // payload of one ECHO
+	MaxLinkBytes  = 1073741824 // payload of one SOURCE or SINK
+	MaxPoolHalf   = 7          // pooling window of at most twice this and one
+	TierDropped   = 4          // stands in a tier map for a position not kept
 )
 
 // Latencies in enabled cycles; docs/engine.md, section 5, says what each counts.
 const (
-	LatCheck        = 2  // header complete to dispatch, at least
-	LatQuantToken   = 12 // last beat of a per-token group taken to its first ring read
-	LatQuantChannel = 16 // last beat of a per-channel group taken to its first ring read, beside dims cycles
-	LatQuantPipe    = 14 // ring read to the payload FIFO
-	LatDequantPipe  = 12 // item issued to the payload FIFO
-	LatDequantSlack = 16 // free places of the payload FIFO below which DEQUANTIZE issues nothing
-	LatPrefix       = 2  // idle cycles before the scales of a per-channel group are sent
-	LatSelectRow    = 4  // cycles an attention row takes, at least
-	LatSelectAcc    = 4  // attention beat taken to its saturations counted
-	LatSelectSettle = 8  // last attention beat taken to the first pass
-	LatSelectPass   = 12 // cycles of a radix pass beside reading the scores
-	LatSelectEmit   = 8  // score word read to the payload FIFO
+	LatCheck         = 2  // header complete to dispatch, at least
+	LatQuantToken    = 12 // last beat of a per-token group taken to its first ring read
+	LatQuantChannel  = 16 // last beat of a per-channel group taken to its first ring read, beside dims cycles
+	LatQuantPipe     = 14 // ring read to the payload FIFO
+	LatDequantPipe   = 12 // item issued to the payload FIFO
+	LatDequantSlack  = 16 // free places of the payload FIFO below which DEQUANTIZE issues nothing
+	LatPrefix        = 2  // idle cycles before the scales of a per-channel group are sent
+	LatSelectRow     = 8  // cycles an attention row takes, at least
+	LatSelectAcc     = 7  // attention beat, or last beat of a word of scores, taken to its saturations counted
+	LatSelectSettle  = 11 // last attention beat taken to the first pass
+	LatSelectPass    = 12 // cycles of a radix pass beside reading the scores
+	LatSelectEmit    = 8  // score word read to the payload FIFO
+	LatSelectNorm    = 8  // settling of key norms beside that of attention rows
+	LatSelectPool    = 24 // cycles of pooling beside one for each position
+	LatSelectPoolSat = 16 // start of pooling to the saturation of position 0 counted
+	LatSelectTier    = 12 // cycles of giving out a tier beside one for each word
+	LatSelectScores  = 4  // end of the keep list to the first score given
+	LatCompressRows  = 16 // end of emission to the first value beat taken
+	LatCompressFlush = 20 // last ring read or last beat of a section to its end
+	LatSource        = 2  // dispatch to the first beat of SOURCE
+	LatSink          = 4  // last beat taken to the check result
 )
 
 // Opcodes.
@@ -44,6 +56,9 @@ const (
 	OpQuantize   = 2 // rows of fp16 in; scales, minima and packed codes out
 	OpDequantize = 3 // what QUANTIZE gave in; rows of fp16 out
 	OpSelect     = 4 // attention rows in; positions to keep out
+	OpCompress   = 5 // attention rows, then value and key rows in; the kept rows out, each at the precision of its rank
+	OpSource     = 6 // gives pseudo-random bytes
+	OpSink       = 7 // checks pseudo-random bytes
 )
 
 // OpCodes names them.
@@ -52,6 +67,9 @@ var OpCodes = Codes{
 	{2, "QUANTIZE", "rows of fp16 in; scales, minima and packed codes out"},
 	{3, "DEQUANTIZE", "what QUANTIZE gave in; rows of fp16 out"},
 	{4, "SELECT", "attention rows in; positions to keep out"},
+	{5, "COMPRESS", "attention rows, then value and key rows in; the kept rows out, each at the precision of its rank"},
+	{6, "SOURCE", "gives pseudo-random bytes"},
+	{7, "SINK", "checks pseudo-random bytes"},
 }
 
 // Status codes of a response.
@@ -104,6 +122,20 @@ var LayoutCodes = Codes{
 	{1, "BLOCK", "ggml's blocks of 32"},
 }
 
+// Forms of a selection.
+const (
+	ResultList   = 0 // kept positions, 16 bits each
+	ResultBitmap = 1 // a bit a position
+	ResultTiers  = 2 // 4 bits a position
+)
+
+// ResultCodes names them.
+var ResultCodes = Codes{
+	{0, "LIST", "kept positions, 16 bits each"},
+	{1, "BITMAP", "a bit a position"},
+	{2, "TIERS", "4 bits a position"},
+}
+
 // Grouping axes.
 const (
 	AxisToken   = 0 // groups of dims of one row
@@ -140,6 +172,12 @@ const (
 	FeatQuantize   = 1 // QUANTIZE
 	FeatDequantize = 2 // DEQUANTIZE
 	FeatSelect     = 3 // SELECT
+	FeatCompress   = 4 // COMPRESS
+	FeatLink       = 5 // SOURCE and SINK
+	FeatPool       = 6 // pooling of scores
+	FeatDecay      = 7 // decay of scores
+	FeatKeyNorm    = 8 // key norms as scores
+	FeatTiers      = 9 // tiers
 )
 
 // FeatCodes names them.
@@ -148,6 +186,12 @@ var FeatCodes = Codes{
 	{1, "QUANTIZE", "QUANTIZE"},
 	{2, "DEQUANTIZE", "DEQUANTIZE"},
 	{3, "SELECT", "SELECT"},
+	{4, "COMPRESS", "COMPRESS"},
+	{5, "LINK", "SOURCE and SINK"},
+	{6, "POOL", "pooling of scores"},
+	{7, "DECAY", "decay of scores"},
+	{8, "KEY_NORM", "key norms as scores"},
+	{9, "TIERS", "tiers"},
 }
 
 // Bits of the trailer's flags field.
@@ -313,19 +357,34 @@ var Registers = []Register{
 
 // Request header: the first 32 bytes of every packet to the engine.
 var (
-	ReqOpcode = Field{Word: 0, Low: 0, Width: 8}   // command
-	ReqMagic  = Field{Word: 0, Low: 8, Width: 8}   // MagicRequest
-	ReqTag    = Field{Word: 0, Low: 16, Width: 16} // comes back in the response
-	ReqScheme = Field{Word: 1, Low: 0, Width: 2}   // quantization scheme
-	ReqAxis   = Field{Word: 1, Low: 2, Width: 1}   // grouping axis
-	ReqGroup  = Field{Word: 1, Low: 4, Width: 3}   // group size code
-	ReqBits   = Field{Word: 1, Low: 8, Width: 4}   // bits of a code: 2, 3, 4, 5, 6 or 8
-	ReqLayout = Field{Word: 1, Low: 12, Width: 1}  // layout of the quantized tile
-	ReqRows   = Field{Word: 2, Low: 0, Width: 32}  // rows of the tile; attention rows; payload bytes of ECHO
-	ReqDims   = Field{Word: 3, Low: 0, Width: 32}  // elements of a row; positions n of SELECT
-	ReqSinks  = Field{Word: 4, Low: 0, Width: 32}  // first positions always kept
-	ReqRecent = Field{Word: 5, Low: 0, Width: 32}  // last positions always kept
-	ReqTopK   = Field{Word: 6, Low: 0, Width: 32}  // highest scores kept beside them
+	ReqOpcode     = Field{Word: 0, Low: 0, Width: 8}   // command
+	ReqMagic      = Field{Word: 0, Low: 8, Width: 8}   // MagicRequest
+	ReqTag        = Field{Word: 0, Low: 16, Width: 16} // comes back in the response
+	ReqScheme     = Field{Word: 1, Low: 0, Width: 2}   // quantization scheme
+	ReqAxis       = Field{Word: 1, Low: 2, Width: 1}   // grouping axis; of COMPRESS that of the keys
+	ReqGroup      = Field{Word: 1, Low: 4, Width: 3}   // group size code; of COMPRESS that of the keys
+	ReqBits       = Field{Word: 1, Low: 8, Width: 4}   // bits of a code: 2, 3, 4, 5, 6 or 8; of COMPRESS those of per-channel keys
+	ReqLayout     = Field{Word: 1, Low: 12, Width: 1}  // layout of the quantized tile
+	ReqValueGroup = Field{Word: 1, Low: 13, Width: 3}  // group size code of the values
+	ReqPoolHalf   = Field{Word: 1, Low: 16, Width: 3}  // scores are pooled over 2 PoolHalf + 1 positions
+	ReqPoolMax    = Field{Word: 1, Low: 19, Width: 1}  // pooled by the maximum, not the sum
+	ReqScoresIn   = Field{Word: 1, Low: 20, Width: 1}  // the payload starts with the scores so far
+	ReqScoresOut  = Field{Word: 1, Low: 21, Width: 1}  // the result holds the scores
+	ReqResult     = Field{Word: 1, Low: 22, Width: 2}  // form of the selection
+	ReqProtTier   = Field{Word: 1, Low: 24, Width: 2}  // tier of the positions always kept
+	ReqKeyNorm    = Field{Word: 1, Low: 26, Width: 1}  // key rows instead of attention rows; score: the lower the norm the higher
+	ReqRows       = Field{Word: 2, Low: 0, Width: 32}  // rows of the tile; attention rows; payload bytes of ECHO, SOURCE and SINK
+	ReqDims       = Field{Word: 3, Low: 0, Width: 20}  // elements of a row; positions n of SELECT and COMPRESS
+	ReqRowDims    = Field{Word: 3, Low: 20, Width: 12} // elements of a key or value row
+	ReqSinks      = Field{Word: 4, Low: 0, Width: 16}  // first positions always kept
+	ReqRecent     = Field{Word: 4, Low: 16, Width: 16} // last positions always kept
+	ReqRank0      = Field{Word: 5, Low: 0, Width: 16}  // highest scores in tier 0
+	ReqRank1      = Field{Word: 5, Low: 16, Width: 16} // highest scores in tiers 0 and 1
+	ReqTopK       = Field{Word: 6, Low: 0, Width: 20}  // highest scores kept beside the protected
+	ReqStepRows   = Field{Word: 6, Low: 20, Width: 12} // attention rows of a step; 0: no decay
+	ReqLambda     = Field{Word: 7, Low: 0, Width: 16}  // decay of the scores before each step, in units of 2^-16
+	ReqRank2      = Field{Word: 7, Low: 16, Width: 16} // highest scores in tiers 0, 1 and 2
+	ReqSeed       = Field{Word: 7, Low: 0, Width: 31}  // 31 bits before the stream
 )
 
 // Response header: the first 32 bytes of every packet from the engine.

@@ -36,10 +36,15 @@ func BenchmarkStep(b *testing.B) {
 		{"dequantize-token-4", tile(regmap.OpDequantize, asym4)},
 		{"dequantize-channel-4", tile(regmap.OpDequantize, channel)},
 		{"dequantize-token-sym8", tile(regmap.OpDequantize, sym8)},
-		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Sinks: 4, Recent: 64, TopK: 512}, weights(32*4096))},
+		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 512}}, weights(32*4096))},
+		{"compress", request(b, p, packet.Request{
+			Opcode: regmap.OpCompress, Rows: 4, Dims: 512, RowDims: 128, ValueGroup: 32, Layout: packet.Layout{Group: 32},
+			Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 300, Rank: [3]int{16, 64, 150}},
+		}, append(weights(4*512), normal(2*512*128)...))},
+		{"source", request(b, p, packet.Request{Opcode: regmap.OpSource, Rows: 65536, Seed: 1}, nil)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			e, err := New(p, 15, 0)
+			e, err := New(p, allFeatures, 0)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -144,7 +149,7 @@ func quantized(t testing.TB, p regmap.Params, l packet.Layout) []byte {
 // answer runs one packet on a fresh engine over an ideal link.
 func answer(t testing.TB, p regmap.Params, wire []byte) packet.Response {
 	t.Helper()
-	e, err := New(p, 15, 0)
+	e, err := New(p, allFeatures, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,15 +14,21 @@ type command struct {
 	group       int // elements of a group
 	rows        int
 	dims        int // elements of a row; positions
-	sinks       int
-	recent      int
-	topK        int
+	selection       // SELECT and COMPRESS
+	valueGroup  int // elements of a group of values (COMPRESS)
+	rowDims     int // elements of a key or value row (COMPRESS, key norms)
+	seed        uint32
 	beats       uint64 // of the payload in
 	prefixBeats int    // of scales and minima of a per-channel group
 	codeBeats   uint64 // of the payload in that are codes (DEQUANTIZE)
 }
 
-const quantOptions = 0x1f77 // the bits of word 1 that QUANTIZE and DEQUANTIZE read
+// The bits of word 1 that commands read.
+const (
+	quantOptions    = 0x00001f77
+	selectOptions   = 0x07ff0000
+	compressOptions = 0x073fef77
+)
 
 // decode applies the checks of the contract in their order. complete tells
 // that all header beats came, last that the header ended in TLAST.
@@ -49,18 +55,31 @@ func (e *Engine) judge(c *command, w *[8]uint32, complete bool) uint8 {
 		return regmap.StTruncated
 	case w[0]>>8&0xff != regmap.MagicRequest:
 		return regmap.StBadMagic
-	case c.opcode < regmap.OpEcho || c.opcode > regmap.OpSelect:
+	case c.opcode < regmap.OpEcho || c.opcode > regmap.OpSink:
 		return regmap.StBadOpcode
-	case e.features>>(c.opcode-regmap.OpEcho)&1 == 0:
+	case e.features>>featureOf[c.opcode]&1 == 0:
 		return regmap.StUnsupported
 	}
 	switch c.opcode {
 	case regmap.OpEcho:
 		return e.judgeEcho(c, w)
-	case regmap.OpSelect:
-		return e.judgeSelect(c, w)
+	case regmap.OpSelect, regmap.OpCompress:
+		return e.judgeSelection(c, w)
+	case regmap.OpSource, regmap.OpSink:
+		return e.judgeLink(c, w)
 	}
 	return e.judgeQuant(c, w)
+}
+
+// featureOf is the feature bit of each command.
+var featureOf = [...]uint8{
+	regmap.OpEcho:       regmap.FeatEcho,
+	regmap.OpQuantize:   regmap.FeatQuantize,
+	regmap.OpDequantize: regmap.FeatDequantize,
+	regmap.OpSelect:     regmap.FeatSelect,
+	regmap.OpCompress:   regmap.FeatCompress,
+	regmap.OpSource:     regmap.FeatLink,
+	regmap.OpSink:       regmap.FeatLink,
 }
 
 func (e *Engine) judgeEcho(c *command, w *[8]uint32) uint8 {
@@ -75,20 +94,31 @@ func (e *Engine) judgeEcho(c *command, w *[8]uint32) uint8 {
 	return regmap.StOK
 }
 
-func (e *Engine) judgeSelect(c *command, w *[8]uint32) uint8 {
-	n := w[3]
+func (e *Engine) judgeLink(c *command, w *[8]uint32) uint8 {
 	switch {
-	case w[1]|w[7] != 0:
+	case w[1]|w[3]|w[4]|w[5]|w[6]|w[7]>>31 != 0, w[7] == 0:
 		return regmap.StBadOption
-	case w[2] < 1 || w[2] > regmap.MaxAttnRows || n < 1 || n > uint32(e.p.MaxTokens) || w[4] > n || w[5] > n || w[6] > n:
+	case w[2] > regmap.MaxLinkBytes:
 		return regmap.StBadGeometry
 	}
-	c.rows, c.dims, c.sinks, c.recent, c.topK = int(w[2]), int(n), int(w[4]), int(w[5]), int(w[6])
-	c.beats = uint64(c.rows) * ceilDiv(uint64(n), uint64(e.p.Lanes))
+	c.rows, c.seed = int(w[2]), w[7]
+	if c.opcode == regmap.OpSink {
+		c.beats = ceilDiv(uint64(c.rows), uint64(e.beatBytes))
+	}
 	return regmap.StOK
 }
 
-// groupSizes are the elements of a group by group code.
+// groupSize is the elements of a group by group code.
+func groupSize(code uint32, dims int) int {
+	if code == regmap.GroupRow {
+		return dims
+	}
+	return groupSizes[code]
+}
+
+// codeWidth reports whether codes of so many bits exist.
+func codeWidth(bits uint32) bool { return bits >= 2 && bits <= 8 && bits != 7 }
+
 var groupSizes = [...]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
 
 // blockBits are the bits of a code in ggml's blocks by scheme.
@@ -97,10 +127,10 @@ var blockBits = [...]uint32{regmap.SchemeAsym: 4, regmap.SchemeSym: 8, regmap.Sc
 func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
 	scheme, axis, group, bits, layout := w[1]&3, w[1]>>2&1, w[1]>>4&7, w[1]>>8&15, w[1]>>12&1
 	switch {
-	case w[1]&^quantOptions|w[4]|w[5]|w[6]|w[7] != 0,
+	case w[1]&^quantOptions|w[3]>>20|w[4]|w[5]|w[6]|w[7] != 0,
 		scheme > regmap.SchemeOffset,
 		group > regmap.GroupRow || group == regmap.GroupRow && axis == regmap.AxisChannel,
-		bits < 2 || bits > 8 || bits == 7,
+		!codeWidth(bits),
 		layout == regmap.LayoutBlock && (axis != regmap.AxisToken || group != regmap.Group32 || bits != blockBits[scheme]),
 		layout == regmap.LayoutNative && scheme == regmap.SchemeOffset:
 		return regmap.StBadOption
@@ -115,10 +145,7 @@ func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
 	}
 	c.perChannel = axis == regmap.AxisChannel
 	c.rows, c.dims = int(w[2]), int(w[3])
-	c.group = c.dims
-	if group != regmap.GroupRow {
-		c.group = groupSizes[group]
-	}
+	c.group = groupSize(group, c.dims)
 	if c.perChannel && c.rows%c.group != 0 || !c.perChannel && c.dims%c.group != 0 {
 		return regmap.StBadGeometry
 	}

@@ -20,7 +20,10 @@ func TestNewRefuses(t *testing.T) {
 		{func(p *regmap.Params) { p.MaxDim = 16 }, 15},
 		{func(p *regmap.Params) { p.TileTokens = 512 }, 15},
 		{func(p *regmap.Params) { p.MaxTokens = 100 }, 15},
-		{func(*regmap.Params) {}, 16},
+		{func(*regmap.Params) {}, allFeatures + 1},
+		{func(*regmap.Params) {}, allFeatures &^ (1 << regmap.FeatTiers)},
+		{func(*regmap.Params) {}, allFeatures &^ (1 << regmap.FeatSelect)},
+		{func(*regmap.Params) {}, allFeatures &^ (1 << regmap.FeatQuantize)},
 	} {
 		p := regmap.DefaultParams()
 		c.edit(&p)
@@ -105,10 +108,30 @@ func samples(t testing.TB, p regmap.Params) [][]byte {
 		r.Opcode = regmap.OpDequantize
 		wires = append(wires, request(t, p, r, answer(t, p, q).Payload))
 	}
-	return append(wires,
+	source := request(t, p, packet.Request{Opcode: regmap.OpSource, Rows: 333, Seed: 77}, nil)
+	wires = append(wires,
 		request(t, p, packet.Request{Opcode: regmap.OpEcho, Rows: 333}, normal(167)[:333]),
-		request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 3, Dims: 32, Sinks: 2, Recent: 3, TopK: 7}, weights(96)),
+		source,
+		request(t, p, packet.Request{Opcode: regmap.OpSink, Rows: 333, Seed: 77}, answer(t, p, source).Payload),
 	)
+	for _, s := range []packet.Selection{
+		{Sinks: 2, Recent: 3, TopK: 7},
+		{TopK: 9, ScoresIn: true, ScoresOut: true, StepRows: 2, Lambda: 0xf000},
+		{TopK: 9, PoolHalf: 3, Result: regmap.ResultBitmap},
+		{Sinks: 2, Recent: 3, TopK: 20, Rank: [3]int{3, 9, 9}, ProtTier: 1, Result: regmap.ResultTiers},
+	} {
+		payload := weights(96)
+		if s.ScoresIn {
+			payload = weights(128 + 96)
+		}
+		wires = append(wires, request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 3, Dims: 32, Selection: s}, payload))
+	}
+	s := packet.Selection{Sinks: 1, TopK: 20, Rank: [3]int{2, 7, 12}, ProtTier: 2}
+	compress := packet.Request{Opcode: regmap.OpCompress, Rows: 1, Dims: 32, RowDims: 32, ValueGroup: 16, Selection: s}
+	wires = append(wires, request(t, p, compress, append(weights(32), normal(64*32)...)))
+	compress.Layout = packet.Layout{Axis: regmap.AxisChannel, Group: 16, Bits: 3}
+	compress.Rows, compress.KeyNorm = 0, true
+	return append(wires, request(t, p, compress, normal(96*32)))
 }
 
 // A response and its cycles are the same however the link stalls.
@@ -122,7 +145,7 @@ func TestPatience(t *testing.T) {
 				t.Fatalf("packet %d: %d, %d stalls on an ideal link", i, want.StallIn, want.StallOut)
 			}
 			for range 6 {
-				e, err := New(p, 15, 0)
+				e, err := New(p, allFeatures, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -151,7 +174,7 @@ func TestPatience(t *testing.T) {
 // Queued packets are answered in order, each as it is alone.
 func TestQueue(t *testing.T) {
 	p := regmap.Params{Lanes: 8, MaxDim: 32, TileTokens: 16, MaxTokens: 256}
-	e, err := New(p, 15, 0)
+	e, err := New(p, allFeatures, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +206,7 @@ func TestSoftResetAnywhere(t *testing.T) {
 	for _, wire := range wires {
 		good := answer(t, p, wire)
 		for at := 0; at < int(good.Cycles); at += 3 {
-			e, err := New(p, 15, 0)
+			e, err := New(p, allFeatures, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -225,7 +248,7 @@ func TestSoftResetAnywhere(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	p := regmap.Params{Lanes: 8, MaxDim: 32, TileTokens: 16, MaxTokens: 256}
 	for i, wire := range samples(t, p) {
-		e, err := New(p, 15, 0)
+		e, err := New(p, allFeatures, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,6 @@ func (e *Engine) feedEcho(data *Beat, last bool) {
 		return
 	}
 	en := e.payload.schedule(e.now+1, u.left, entLast)
-	for i := range en.data {
-		keep := min(max(u.left-8*i, 0), 8)
-		en.data[i] = data[i] & (1<<(8*keep) - 1)
-	}
+	en.data = *data
+	en.data.cut(u.left)
 }

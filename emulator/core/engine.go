@@ -86,18 +86,28 @@ type Engine struct {
 	quant    quantUnit
 	dequant  dequantUnit
 	sel      selectUnit
+	comp     compressUnit
 	echo     echoUnit
+	source   sourceUnit
+	sink     sinkUnit
 }
 
+// allFeatures is the mask of everything that can be built in.
+const allFeatures = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect | 1<<regmap.FeatCompress |
+	1<<regmap.FeatLink | 1<<regmap.FeatPool | 1<<regmap.FeatDecay | 1<<regmap.FeatKeyNorm | 1<<regmap.FeatTiers
+
 // New returns an engine in the state after rst_i. features is the mask of
-// commands built in.
+// commands and options built in.
 func New(p regmap.Params, features, buildHash uint32) (*Engine, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	const all = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
-	if features&^all != 0 {
-		return nil, fmt.Errorf("%w: features=%#x, want a mask within %#x", regmap.ErrParams, features, all)
+	if features&^allFeatures != 0 {
+		return nil, fmt.Errorf("%w: features=%#x, want a mask within %#x", regmap.ErrParams, features, allFeatures)
+	}
+	const needed = 1<<regmap.FeatQuantize | 1<<regmap.FeatSelect | 1<<regmap.FeatTiers
+	if features>>regmap.FeatCompress&1 != 0 && features&needed != needed {
+		return nil, fmt.Errorf("%w: features=%#x, want those of mask %#x beside COMPRESS", regmap.ErrParams, features, needed)
 	}
 	e := &Engine{p: p, features: features, buildHash: buildHash, hb: p.HeaderBeats(), beatBytes: p.BeatBytes(), depth: p.PayloadDepth()}
 	e.quant.init(p)
@@ -130,6 +140,7 @@ func (e *Engine) resetCore() {
 	e.quant.reset()
 	e.dequant.reset()
 	e.sel.reset()
+	e.source.left = 0
 }
 
 // Outputs gives the pins, which are functions of registers alone: the value

@@ -100,7 +100,7 @@ func (e *Engine) mayDispatch(inFlight int) bool {
 	if inFlight == 0 {
 		return true
 	}
-	return f.cmd.status == regmap.StOK && f.cmd.opcode != regmap.OpSelect &&
+	return f.cmd.status == regmap.StOK && f.cmd.opcode <= regmap.OpDequantize &&
 		f.lastValid && f.last == f.cmd.kind && inFlight < regmap.MaxInFlight
 }
 
@@ -114,7 +114,11 @@ func (e *Engine) dispatch() {
 	f.expected, f.taken = c.beats, 0
 	if !accepted || c.beats == 0 {
 		e.descs.finish(c.status, 0)
-		e.payload.schedule(e.now+1, 0, entLast)
+		if accepted && c.opcode == regmap.OpSource && c.rows > 0 {
+			e.startSource(c)
+		} else {
+			e.payload.schedule(e.now+1, 0, entLast)
+		}
 		f.state = head
 		if f.endless {
 			f.state = drain
@@ -126,11 +130,13 @@ func (e *Engine) dispatch() {
 	case regmap.OpEcho:
 		e.echo.start(c)
 	case regmap.OpQuantize:
-		e.quant.start(c)
+		e.quant.start(c.coder, c.perChannel, c.dims, c.group)
 	case regmap.OpDequantize:
 		e.dequant.start(c)
-	case regmap.OpSelect:
+	case regmap.OpSelect, regmap.OpCompress:
 		e.sel.start(c)
+	case regmap.OpSink:
+		e.sink.start(c)
 	}
 }
 
@@ -140,19 +146,44 @@ func (e *Engine) takePayload() {
 	last := in.last
 	f.expected--
 	f.taken++
-	e.feed(&in.data, f.expected == 0)
+	aborted := last && f.expected > 0 && e.aborts()
+	if aborted {
+		e.abortUnit(&in.data)
+	} else {
+		e.feed(&in.data, f.expected == 0)
+	}
 	e.iskid.pop()
 	switch {
 	case f.expected == 0 && last:
 		e.finishInput(regmap.StOK, head)
 	case f.expected == 0:
 		e.finishInput(regmap.StOverlong, drain)
-	case last && f.cmd.opcode == regmap.OpSelect:
-		e.abortSelect()
+	case aborted:
 		e.finishInput(regmap.StTruncated, head)
 	case last:
 		f.state = pad
 	}
+}
+
+// aborts reports that a payload which ends too early is not filled up.
+func (e *Engine) aborts() bool {
+	switch e.front.cmd.opcode {
+	case regmap.OpSelect, regmap.OpSink:
+		return true
+	case regmap.OpCompress:
+		return e.sel.left > 0
+	}
+	return false
+}
+
+// abortUnit takes the beat with which a payload ends too early, and answers.
+func (e *Engine) abortUnit(data *Beat) {
+	if e.front.cmd.opcode == regmap.OpSink {
+		e.payload.schedule(e.now+regmap.LatSink, 0, entLast).data = Beat{}
+		return
+	}
+	e.score(data)
+	e.payload.schedule(e.now+regmap.LatSelectSettle, 0, entLast|e.sel.flags).data = Beat{}
 }
 
 // finishInput pushes the outcome of a command whose input is complete.
@@ -172,7 +203,7 @@ func (e *Engine) unitReady() bool {
 		return e.payload.count() <= e.depth-4
 	case regmap.OpDequantize:
 		return e.dequant.ready()
-	case regmap.OpSelect:
+	case regmap.OpSelect, regmap.OpCompress:
 		return e.now >= e.sel.readyAt
 	}
 	return true
@@ -188,6 +219,10 @@ func (e *Engine) feed(data *Beat, last bool) {
 	case regmap.OpDequantize:
 		e.feedDequant(data)
 	case regmap.OpSelect:
-		e.feedSelect(data, last)
+		e.feedSelect(data)
+	case regmap.OpCompress:
+		e.feedCompress(data)
+	case regmap.OpSink:
+		e.feedSink(data, last)
 	}
 }

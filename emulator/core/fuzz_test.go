@@ -20,11 +20,12 @@ func FuzzStep(f *testing.F) {
 	f.Add(uint64(1), byte(0x93), []byte("KV"))
 	f.Fuzz(func(t *testing.T, seed uint64, shape byte, wire []byte) {
 		p := regmap.Params{Lanes: 2 << (shape & 3), MaxDim: 32 << (shape >> 2 & 1), TileTokens: 16 << (shape >> 3 & 1), MaxTokens: 256}
-		one, err := New(p, uint32(15|shape>>4), 0)
+		features := allFeatures &^ (uint32(shape>>4) << regmap.FeatCompress)
+		one, err := New(p, features, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, _ := New(p, uint32(15|shape>>4), 0)
+		two, _ := New(p, features, 0)
 		g := &pinGenerator{rng: rand.New(rand.NewPCG(seed, uint64(shape))), p: p, wire: slices.Clone(wire)}
 		var was Outputs
 		for clock := range 6000 {
@@ -115,7 +116,7 @@ func (g *pinGenerator) beat() {
 	if g.at+n > len(g.wire) {
 		g.at = 0
 		if len(g.wire) >= 4 && g.rng.IntN(4) == 0 {
-			binary.LittleEndian.PutUint16(g.wire, uint16(regmap.MagicRequest<<8|1+g.rng.IntN(4)))
+			binary.LittleEndian.PutUint16(g.wire, uint16(regmap.MagicRequest<<8|1+g.rng.IntN(regmap.OpSink)))
 		}
 	}
 	g.in.SData, g.in.SLast = Beat{}, g.at+2*n > len(g.wire) || g.rng.IntN(500) == 0

@@ -14,7 +14,8 @@ type quantUnit struct {
 	dims       int
 	rowBeats   int // beats of a row
 	groupBeats int // beats of a group
-	headUnits  int // of L bits, before the codes of a per-token group
+	units      int // of L bits, that an item is
+	headUnits  int // before the codes of a per-token group
 	stats      int // words of a per-channel group's scales and minima
 
 	beats     int      // of the group that is coming in
@@ -39,18 +40,19 @@ func (u *quantUnit) reset() {
 	u.out.Reset()
 }
 
-func (u *quantUnit) start(c *command) {
-	u.coder = c.coder
-	u.perChannel, u.dims = c.perChannel, c.dims
-	u.rowBeats = c.dims / u.lanes
-	u.groupBeats, u.headUnits = c.group/u.lanes, 0
-	statsOf := c.coder.Stats()
-	if c.perChannel {
-		u.groupBeats = c.group * u.rowBeats
+// start sets the unit up for rows of dims elements in groups of group elements.
+func (u *quantUnit) start(coder model.Coder, perChannel bool, dims, group int) {
+	u.coder, u.units = coder, int(coder.Bits)
+	u.perChannel, u.dims = perChannel, dims
+	u.rowBeats = dims / u.lanes
+	u.groupBeats, u.headUnits = group/u.lanes, 0
+	statsOf := coder.Stats()
+	if perChannel {
+		u.groupBeats = group * u.rowBeats
 	} else {
 		u.headUnits = statsOf * 16 / u.lanes
 	}
-	u.stats = statsOf * c.dims / 4
+	u.stats = statsOf * dims / 4
 	u.reset()
 }
 
@@ -93,29 +95,39 @@ func (e *Engine) feedQuant(data *Beat, last bool) {
 	}
 }
 
-// tokenGroup schedules a per-token group whose last beat was taken now.
+// tokenGroup codes a per-token group whose last beat was taken now.
 func (e *Engine) tokenGroup(x []uint64, last bool) {
 	u := &e.quant
 	u.coder.QuantizeToken(x, &u.out)
-	first := e.now + regmap.LatQuantToken
-	u.rowAt += u.groupBeats
-	if u.groupBeats == 1 && u.rowAt == u.rowBeats {
-		e.events.add(event{at: first, groups: 1, tokens: 1})
-	} else {
-		e.events.add(event{at: first, groups: 1})
-		if u.rowAt == u.rowBeats {
-			e.events.add(event{at: first + uint64(u.groupBeats-1), tokens: 1})
-		}
-	}
-	if u.rowAt == u.rowBeats {
-		u.rowAt = 0
-	}
-	e.pack(first+regmap.LatQuantPipe, 0, last)
+	e.scheduleToken(1, last)
 }
 
-// channelGroup schedules a block of per-channel groups whose last beat was
-// taken now.
-func (e *Engine) channelGroup(x []uint64, last bool) {
+// scheduleToken schedules a per-token group whose last beat was taken now, and
+// gives the cycle of its last ring read. groups is 0 for one that is not coded.
+func (e *Engine) scheduleToken(groups uint16, last bool) (lastRead uint64) {
+	u := &e.quant
+	first := e.now + regmap.LatQuantToken
+	lastRead = first + uint64(u.groupBeats-1)
+	u.rowAt += u.groupBeats
+	ended := u.rowAt == u.rowBeats
+	if ended {
+		u.rowAt = 0
+	}
+	if ended && u.groupBeats == 1 {
+		e.events.add(event{at: first, groups: groups, tokens: 1})
+	} else {
+		e.events.add(event{at: first, groups: groups})
+		if ended {
+			e.events.add(event{at: lastRead, tokens: 1})
+		}
+	}
+	e.pack(first+regmap.LatQuantPipe, 0, last)
+	return lastRead
+}
+
+// channelGroup codes and schedules a block of per-channel groups whose last beat
+// was taken now, and gives the cycle of its last ring read.
+func (e *Engine) channelGroup(x []uint64, last bool) (lastRead uint64) {
 	u := &e.quant
 	stats := u.statWords[:u.stats]
 	u.coder.QuantizeChannel(u.columns, x, u.dims, stats, &u.out)
@@ -128,6 +140,7 @@ func (e *Engine) channelGroup(x []uint64, last bool) {
 		e.events.add(event{at: first + uint64(beat+u.rowBeats-1), tokens: 1})
 	}
 	e.pack(first+regmap.LatQuantPipe, entPrefix, last)
+	return first + uint64(u.groupBeats-1)
 }
 
 // queueScales cuts words into the beats that the back sends.
@@ -184,11 +197,11 @@ func (e *Engine) pack(at uint64, flags uint8, last bool) {
 func (u *quantUnit) itemUnits(i int) int {
 	switch {
 	case !u.coder.Paired:
-		return int(u.coder.Bits)
+		return u.units
 	case i%2 == 0:
 		return 0
 	}
-	return 2 * int(u.coder.Bits)
+	return 2 * u.units
 }
 
 func (e *Engine) pushPacked(at uint64, bytes int, flags uint8, last bool) {

@@ -5,16 +5,21 @@ import (
 	"github.com/kvaccel/kvaccel/emulator/model"
 )
 
-// selectUnit sums attention rows and lists the positions to keep.
+// selectUnit makes the scores of positions from scores, attention rows or key
+// rows. What becomes of them is in emit.go.
 type selectUnit struct {
+	selection
 	lanes   int
 	scores  []uint64 // of all positions
 	n       int
-	words   int // beats of a row
-	word    int // beat of the row
-	sinks   int
-	recent  int
-	topK    int
+	words   int    // beats of a row
+	left    uint64 // beats still to come
+	given   int    // beats of the scores so far taken, where they are not complete
+	word    int    // beat of the row
+	step    int    // row of the step
+	row     int    // key row
+	rowDims int
+	norm    model.Squares
 	readyAt uint64 // first cycle in which a beat may be taken
 	flags   uint8
 	search  model.Selector
@@ -28,73 +33,97 @@ func (u *selectUnit) init(p regmap.Params) {
 func (u *selectUnit) reset() { u.readyAt = 0 }
 
 func (u *selectUnit) start(c *command) {
-	u.n, u.sinks, u.recent, u.topK = c.dims, c.sinks, c.recent, c.topK
-	u.words, u.word = (u.n+u.lanes-1)/u.lanes, 0
+	u.selection, u.n, u.rowDims, u.left = c.selection, c.dims, c.rowDims, c.scoreBeats
+	u.words, u.word, u.given, u.step, u.row, u.norm = (u.n+u.lanes-1)/u.lanes, 0, 0, 0, 0, 0
 	u.readyAt, u.flags = 0, 0
 	clear(u.scores[:u.n])
 }
 
 // feedSelect takes a beat.
-func (e *Engine) feedSelect(data *Beat, last bool) {
-	u := &e.sel
-	from := u.word * u.lanes
-	bad, sat := model.Accumulate(u.scores[from:min(from+u.lanes, u.n)], data[:])
-	if bad > 0 {
-		e.nonFin += uint32(bad)
-		u.flags |= entNonFinite
-	}
-	if sat > 0 {
-		e.events.add(event{at: e.now + regmap.LatSelectAcc, saturations: uint16(sat)})
-		u.flags |= entSaturated
-	}
-	if u.word++; u.word == u.words {
-		u.word = 0
-		u.readyAt = e.now + 1 + uint64(max(regmap.LatSelectRow-u.words, 0))
-	}
-	if last {
+func (e *Engine) feedSelect(data *Beat) {
+	e.score(data)
+	if e.sel.left == 0 {
 		e.emit()
 	}
 }
 
-// abortSelect answers a SELECT whose rows ended too early.
-func (e *Engine) abortSelect() {
-	e.payload.schedule(e.now+regmap.LatSelectSettle, 0, entLast|e.sel.flags).data = Beat{}
-}
-
-// emit selects and schedules the keep list; the last beat was taken now.
-func (e *Engine) emit() {
+// score adds a beat to the scores.
+func (e *Engine) score(data *Beat) {
 	u := &e.sel
-	kept, passes := u.search.Select(u.scores[:u.n], u.sinks, u.recent, u.topK)
-	at := e.now + regmap.LatSelectSettle + regmap.LatSelectEmit
-	at += uint64(passes * ((u.words+1)/2 + regmap.LatSelectPass))
-	given, arrived := 0, 0 // positions pushed, and appended so far
-	for word := 0; ; word++ {
-		end := (word + 1) * u.lanes
-		for arrived < len(kept) && int(kept[arrived]) < end {
-			arrived++
+	u.left--
+	if u.scoresIn || u.keyNorm {
+		if u.keyNorm {
+			e.squares(data)
+		} else {
+			e.loadScores(data)
 		}
-		held, complete := arrived-given, word >= u.words-1
-		if held >= u.lanes || complete {
-			n := min(held, u.lanes)
-			e.pushKept(at, kept[given:given+n], complete && n == held)
-			given += n
-			if complete && n == held {
-				return
-			}
+		return
+	}
+	from := u.word * u.lanes
+	scores := u.scores[from:min(from+u.lanes, u.n)]
+	if u.stepRows > 0 && u.step == 0 {
+		model.Decay(scores, u.lambda)
+	}
+	bad, sat := model.Accumulate(scores, data[:])
+	if bad > 0 {
+		e.badElements(bad)
+	}
+	if sat > 0 {
+		e.saturated(e.now+regmap.LatSelectAcc, sat)
+	}
+	if u.word++; u.word == u.words {
+		u.word = 0
+		u.readyAt = e.now + 1 + uint64(max(regmap.LatSelectRow-u.words, 0))
+		if u.step++; u.step == u.stepRows {
+			u.step = 0
 		}
-		at++
 	}
 }
 
-// pushKept schedules a beat of positions.
-func (e *Engine) pushKept(at uint64, kept []uint16, last bool) {
-	var flags uint8
-	if last {
-		flags = entLast | e.sel.flags
+// badElements counts non-finite elements and negative weights.
+func (e *Engine) badElements(n int) {
+	e.nonFin += uint32(n)
+	e.sel.flags |= entNonFinite
+}
+
+// saturated counts clamped scores in a cycle to come.
+func (e *Engine) saturated(at uint64, n int) {
+	e.events.add(event{at: at, saturations: uint16(n)})
+	e.sel.flags |= entSaturated
+}
+
+// loadScores takes a beat of the scores so far: a quarter of a word's.
+func (e *Engine) loadScores(data *Beat) {
+	u := &e.sel
+	if u.lanes == 2 {
+		if j := u.given / 2; j < u.n {
+			u.scores[j] |= data[0] << (u.given % 2 * 32)
+		}
+	} else if from := u.given * u.lanes / 4; from < u.n {
+		copy(u.scores[from:min(from+u.lanes/4, u.n)], data[:])
 	}
-	en := e.payload.schedule(at, 2*len(kept), flags)
-	en.data = Beat{}
-	for i, j := range kept {
-		en.data[i>>2&3] |= uint64(j) << (i & 3 * 16)
+	if u.given++; u.given%4 != 0 {
+		return
+	}
+	from := (u.given/4 - 1) * u.lanes
+	if sat := model.Clamp(u.scores[from:min(from+u.lanes, u.n)]); sat > 0 {
+		e.saturated(e.now+regmap.LatSelectAcc, sat)
+	}
+	if u.given == 4*u.words {
+		u.scoresIn = false // rows follow, if any
+		u.readyAt = e.now + 1 + regmap.LatSelectRow
+	}
+}
+
+// squares takes a beat of a key row.
+func (e *Engine) squares(data *Beat) {
+	u := &e.sel
+	if bad := u.norm.Add(data[:(u.lanes+3)/4]); bad > 0 {
+		e.badElements(bad)
+	}
+	if u.word += u.lanes; u.word == u.rowDims {
+		u.scores[u.row] = u.norm.Score()
+		u.word, u.norm = 0, 0
+		u.row++
 	}
 }

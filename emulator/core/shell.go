@@ -174,6 +174,9 @@ func (e *Engine) stepCore(offered, ready bool) {
 	if e.dequant.queued > 0 {
 		e.stepDequant(waiting)
 	}
+	if e.source.left > 0 {
+		e.stepSource(waiting)
+	}
 	if offered || e.front.state != head {
 		e.stepFront(offered, ready, inFlight)
 	}

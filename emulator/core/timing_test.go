@@ -19,7 +19,7 @@ type trace struct {
 
 func record(t *testing.T, p regmap.Params, wires ...[]byte) trace {
 	t.Helper()
-	e, err := New(p, 15, 0)
+	e, err := New(p, allFeatures, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,10 +191,10 @@ func TestTimingDequantizeChannel(t *testing.T) {
 
 func TestTimingSelect(t *testing.T) {
 	p := regmap.DefaultParams()
-	// n = 12, W = 2, two rows: taken at 5, 6, then two cycles of rest, 9, 10. The
-	// scores are 0x3000 + position / 2^24: the first digit that differs is the
-	// lowest; digit 3 is the highest not 0, so 4 passes, from 18, of 1+12 cycles:
-	// E = 70. Words read at 70 and 71, packed at 78 and 79.
+	// n = 12, W = 2, two rows: taken at 5, 6, then six cycles of rest, 13, 14. The
+	// scores are 0x2000 + position: the first digit that differs is the lowest;
+	// digit 3 is the highest not 0, so 4 passes, from 25, of 1+12 cycles: E = 77.
+	// Words read at 77 and 78, packed at 85 and 86.
 	row := make([]byte, 0, 32)
 	for j := range 12 {
 		row = append(row, byte(j), 0)
@@ -204,22 +204,22 @@ func TestTimingSelect(t *testing.T) {
 	for j := range 12 {
 		first[2*j], first[2*j+1] = 0, 0x10 // 2^-11 = 0x2000 units
 	}
-	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, Sinks: 1, Recent: 1, TopK: 9}, append(first, row...))
+	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, Selection: packet.Selection{Sinks: 1, Recent: 1, TopK: 9}}, append(first, row...))
 	tr := record(t, p, wire)
 	// 11 positions, all but 1: 7 after the first word, 11 after the second: a
-	// full beat at 79 and the rest at 80.
-	tr.expect(t, []int{6, 7, 81, 82, 83, 84}, map[int][]int{cntNonFinite: nil})
+	// full beat at 86 and the rest at 87.
+	tr.expect(t, []int{6, 7, 88, 89, 90, 91}, map[int][]int{cntNonFinite: nil})
 	r := answer(t, p, wire)
 	want := []byte{0, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11, 0}
-	if !slices.Equal(r.Payload, want) || r.Cycles != 82-1+2+2 {
+	if !slices.Equal(r.Payload, want) || r.Cycles != 89-1+2+2 {
 		t.Errorf("payload %v, cycles %d", r.Payload, r.Cycles)
 	}
-	// Aborted in the first row: an empty entry at 5+8, popped at 14.
+	// Aborted in the first row: an empty entry at 5+11, popped at 17.
 	short := wire[:48]
-	record(t, p, short).expect(t, []int{6, 7, 16, 17}, nil)
-	// Everything kept: no pass, E = 18.
-	all := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, TopK: 12}, append(first, row...))
-	record(t, p, all).expect(t, []int{6, 7, 28, 29, 30, 31}, nil)
+	record(t, p, short).expect(t, []int{6, 7, 19, 20}, nil)
+	// Everything kept: no pass, E = 25.
+	all := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 2, Dims: 12, Selection: packet.Selection{TopK: 12}}, append(first, row...))
+	record(t, p, all).expect(t, []int{6, 7, 35, 36, 37, 38}, nil)
 }
 
 // Saturations of SELECT are counted LatSelectAcc cycles after the beat.
@@ -230,11 +230,11 @@ func TestTimingSelectSaturation(t *testing.T) {
 	for range rows * 8 {
 		payload = append(payload, 0xff, 0x7b)
 	}
-	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: 8, TopK: 1}, payload)
-	// A score holds 65504 once, not twice; a row takes 4 cycles.
+	wire := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: rows, Dims: 8, Selection: packet.Selection{TopK: 1}}, payload)
+	// A score holds 65504 once, not twice; a row takes 8 cycles.
 	var want []int
 	for row := range rows - 1 {
-		want = append(want, 5+4*(1+row)+4)
+		want = append(want, 5+8*(1+row)+7)
 	}
 	tr := record(t, p, wire)
 	tr.expect(t, tr.beats, map[int][]int{cntSaturations: want})
@@ -253,7 +253,7 @@ func TestTimingOverlap(t *testing.T) {
 	// Header 5, 6, payload 7, trailer 8, 9; and from 10 on the second's.
 	record(t, p, echo(16), echo(16)).expect(t, span(6, 10), nil)
 	// A SELECT waits until no descriptor is in flight: the last trailer beat is
-	// pushed at 9, seen at 10: x = 10, payload 11, entry popped 11+16+1 = 28.
-	sel := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: 8, TopK: 8}, make([]byte, 16))
-	record(t, p, echo(16), sel).expect(t, append(span(6, 5), 12, 13, 29, 30, 31), nil)
+	// pushed at 9, seen at 10: x = 10, payload 11, entry popped 11+19+1 = 31.
+	sel := request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: 8, Selection: packet.Selection{TopK: 8}}, make([]byte, 16))
+	record(t, p, echo(16), sel).expect(t, append(span(6, 5), 12, 13, 32, 33, 34), nil)
 }

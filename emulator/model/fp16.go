@@ -44,6 +44,13 @@ func CleanWord(w uint64) (uint64, int) {
 	return cleanSlow(w)
 }
 
+// CleanWords cleans elements in place, as CleanWord does.
+func CleanWords(x []uint64) {
+	for i, w := range x {
+		x[i], _ = CleanWord(w)
+	}
+}
+
 func cleanSlow(w uint64) (clean uint64, nonFinite int) {
 	for i := 0; i < 64; i += 16 {
 		h, bad := Clean(uint16(w >> i))

@@ -23,7 +23,7 @@ func Accumulate(scores []uint64, x []uint64) (nonFinite, saturated int) {
 		s[2] += uint64(magnitude(uint16(w >> 32)))
 		s[3] += uint64(magnitude(uint16(w >> 48)))
 		if s[0]|s[1]|s[2]|s[3] > MaxScore {
-			saturated += clamp(s)
+			saturated += Clamp(s)
 		}
 	}
 	if len(scores) > 0 {
@@ -42,11 +42,11 @@ func accumulateSlow(scores []uint64, w uint64) (nonFinite, saturated int) {
 		}
 		scores[i] += uint64(magnitude(h))
 	}
-	return nonFinite, clamp(scores)
+	return nonFinite, Clamp(scores)
 }
 
-// clamp saturates scores and counts those that it changed.
-func clamp(scores []uint64) (n int) {
+// Clamp saturates scores of any 64 bits and counts those that it changed.
+func Clamp(scores []uint64) (n int) {
 	for i, v := range scores {
 		if v > MaxScore {
 			scores[i] = MaxScore
@@ -54,6 +54,13 @@ func clamp(scores []uint64) (n int) {
 		}
 	}
 	return n
+}
+
+// Decay multiplies scores by lambda/65536, rounding down.
+func Decay(scores []uint64, lambda uint64) {
+	for i, v := range scores {
+		scores[i] = v * lambda >> 16 // below 2^56
+	}
 }
 
 // weight cleans an attention weight: negative ones are 0 and reported, -0 is 0.
@@ -73,9 +80,12 @@ const (
 
 // Selector chooses the positions to keep. It owns its scratch memory.
 type Selector struct {
-	kept []uint16
-	cand []uint64
-	next []uint64
+	kept   []uint16
+	cand   []uint64
+	next   []uint64
+	pooled []uint64
+	full   []int
+	tiers  []uint8
 }
 
 // Select lists the positions to keep of scores, ascending: the first sinks,
@@ -84,10 +94,7 @@ type Selector struct {
 // list is valid until the next call.
 func (s *Selector) Select(scores []uint64, sinks, recent, k int) (kept []uint16, passes int) {
 	n := len(scores)
-	from, to := min(sinks, n), max(n-recent, 0)
-	if to < from {
-		to = from
-	}
+	from, to := unprotected(n, sinks, recent)
 	free := scores[from:to]
 	s.kept = s.kept[:0]
 	for j := range from {
@@ -107,6 +114,12 @@ func (s *Selector) Select(scores []uint64, sinks, recent, k int) (kept []uint16,
 		s.kept = append(s.kept, uint16(j))
 	}
 	return s.kept, passes
+}
+
+// unprotected gives the range of positions that compete.
+func unprotected(n, sinks, recent int) (from, to int) {
+	from = min(sinks, n)
+	return from, max(n-recent, from)
 }
 
 // threshold is what a search found: scores whose digits from shift up are

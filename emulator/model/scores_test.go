@@ -29,7 +29,7 @@ func TestAccumulate(t *testing.T) {
 			b, s := Accumulate(scores, x)
 			bad, sat = bad+b, sat+s
 		}
-		want, wantBad, wantSat := oracle.Scores(rows)
+		want, wantBad, wantSat := oracle.Scores(nil, rows, 0, 0)
 		if bad != wantBad || sat != wantSat {
 			t.Fatalf("counts %d, %d; want %d, %d", bad, sat, wantBad, wantSat)
 		}

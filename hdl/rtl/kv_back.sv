@@ -70,7 +70,7 @@ module kv_back #(
   pre_e pre_q;
   logic [2:0] beat_q;
   logic beat_end;
-  logic [20:0] bytes_q;  // payload bytes given: 1 MiB at most
+  logic [30:0] bytes_q;  // payload bytes given: 1 GiB at most
   logic nonfinite_q, saturated_q;
   logic [2:0] status_q;  // of the outcome, as of the cycle before: it stands since then at least
   logic error_q;
@@ -123,9 +123,9 @@ module kv_back #(
         nonfinite_q <= 1'b0;
         saturated_q <= 1'b0;
       end else if (body) begin
-        if (pre_valid_i) bytes_q <= bytes_q + 21'(2 * Lanes);
+        if (pre_valid_i) bytes_q <= bytes_q + 31'(2 * Lanes);
         else if (entry_pop_o) begin
-          bytes_q     <= bytes_q + 21'(entry_bytes_i);
+          bytes_q     <= bytes_q + 31'(entry_bytes_i);
           nonfinite_q <= nonfinite_q | entry_nonfinite_i;
           saturated_q <= saturated_q | entry_saturated_i;
         end
@@ -175,7 +175,7 @@ module kv_back #(
     tail[kv_pkg::TRAIL_FLAGS_LSB+kv_pkg::FLAG_NON_FINITE] = nonfinite_q;
     tail[kv_pkg::TRAIL_FLAGS_LSB+kv_pkg::FLAG_SATURATED] = saturated_q;
     tail[kv_pkg::TRAIL_BYTES_IN_LSB+:32] = outcome_bytes_i;
-    tail[kv_pkg::TRAIL_BYTES_OUT_LSB+:32] = {11'b0, bytes_q};
+    tail[kv_pkg::TRAIL_BYTES_OUT_LSB+:32] = {1'b0, bytes_q};
     tail[kv_pkg::TRAIL_CYCLES_LSB+:32] = cycles;
     tail[kv_pkg::TRAIL_STALL_IN_LSB+:32] = stall_in;
     tail[kv_pkg::TRAIL_STALL_OUT_LSB+:32] = stall_out;

@@ -6,13 +6,13 @@
 // such cycles (stall_in_i, stall_out_i), which only travel into the trailers.
 //
 // ev_*: events of this cycle, to be counted if it is enabled. flight_o: descriptors in flight.
-// A command without its bit in Features has no unit, and the front refuses it.
+// A command or option without its bit in Features is not built, and the front refuses it.
 module kv_core #(
     parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [3:0] Features = 4'hF  // commands built in, bits kv_pkg::FEAT_*
+    parameter logic [9:0] Features = 10'h3FF  // built in, bits kv_pkg::FEAT_*
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
@@ -64,16 +64,11 @@ module kv_core #(
   logic desc_push, desc_valid, outcome_push, done, empty;
   logic [DescW-1:0] desc_in, desc_out;
   logic [OutcomeW-1:0] outcome_in, outcome_out;
-  logic [3:0] unit, start, ready, beat_valid;
-  logic [1:0] cfg_scheme;
-  logic cfg_axis;
-  logic [2:0] cfg_group;
-  logic [3:0] cfg_bits;
-  logic cfg_layout;
-  logic [23:0] cfg_rows;
-  logic [16:0] cfg_dims, cfg_sinks, cfg_recent, cfg_topk;
+  logic [6:0] unit, start, ready, beat_valid;
+  logic [255:0] cfg;
   logic [Width-1:0] beat;
-  logic beat_last, beat_abort;
+  logic beat_last, beat_part_end, beat_row_end, beat_abort;
+  logic [1:0] beat_part;
 
   kv_front #(
       .Lanes(Lanes),
@@ -110,20 +105,14 @@ module kv_core #(
       .empty_o         (empty),
       .unit_o          (unit),
       .start_o         (start),
-      .cfg_scheme_o    (cfg_scheme),
-      .cfg_axis_o      (cfg_axis),
-      .cfg_group_o     (cfg_group),
-      .cfg_bits_o      (cfg_bits),
-      .cfg_layout_o    (cfg_layout),
-      .cfg_rows_o      (cfg_rows),
-      .cfg_dims_o      (cfg_dims),
-      .cfg_sinks_o     (cfg_sinks),
-      .cfg_recent_o    (cfg_recent),
-      .cfg_topk_o      (cfg_topk),
+      .cfg_o           (cfg),
       .ready_i         (ready),
       .beat_valid_o    (beat_valid),
       .beat_o          (beat),
       .beat_last_o     (beat_last),
+      .beat_part_o     (beat_part),
+      .beat_part_end_o (beat_part_end),
+      .beat_row_end_o  (beat_row_end),
       .beat_abort_o    (beat_abort)
   );
 
@@ -178,19 +167,13 @@ module kv_core #(
       .en_i          (en_i),
       .unit_i        (unit),
       .start_i       (start),
-      .scheme_i      (cfg_scheme),
-      .axis_i        (cfg_axis),
-      .group_i       (cfg_group),
-      .bits_i        (cfg_bits),
-      .layout_i      (cfg_layout),
-      .rows_i        (cfg_rows),
-      .dims_i        (cfg_dims),
-      .sinks_i       (cfg_sinks),
-      .recent_i      (cfg_recent),
-      .topk_i        (cfg_topk),
+      .cfg_i         (cfg),
       .beat_valid_i  (beat_valid),
       .beat_i        (beat),
       .beat_last_i   (beat_last),
+      .beat_part_i   (beat_part),
+      .beat_part_end_i(beat_part_end),
+      .beat_row_end_i(beat_row_end),
       .beat_abort_i  (beat_abort),
       .ready_o       (ready),
       .pf_count_i    (pf_count),

@@ -8,14 +8,14 @@
 // leads from an input to an output. m_axis holds a beat until it is taken. A link that withholds
 // beats or does not take them stops the core inside, see kv_shell.
 //
-// Features has a bit for each command built in (kv_pkg::FEAT_*). An illegal
+// Features has a bit for each command and option built in (kv_pkg::FEAT_*). An illegal
 // parameter set stops elaboration with a message.
 module kv_engine #(
     parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter int unsigned Features = 15,  // commands built in, bits kv_pkg::FEAT_*
+    parameter int unsigned Features = 1023,  // built in, bits kv_pkg::FEAT_*
     parameter logic [31:0] BuildHash = 32'h0  // what BUILD_HASH reads
 ) (
     input  logic                clk_i,
@@ -60,14 +60,18 @@ module kv_engine #(
   if (MaxTokens < 256 || MaxTokens > 65536 || (MaxTokens & (MaxTokens - 1)) != 0) begin : gen_bad_tokens
     $error("kv_engine: MaxTokens is %0d, want a power of two from 256 to 65536", MaxTokens);
   end
-  if (Features > 15) begin : gen_bad_features
-    $error("kv_engine: Features is %0d, want a mask of the bits 0 to 3", Features);
+  if (Features > 1023) begin : gen_bad_features
+    $error("kv_engine: Features is %0d, want a mask of the bits 0 to 9", Features);
+  end
+  if (Features[kv_pkg::FEAT_COMPRESS] && !(Features[kv_pkg::FEAT_QUANTIZE] &&
+      Features[kv_pkg::FEAT_SELECT] && Features[kv_pkg::FEAT_TIERS])) begin : gen_bad_compress
+    $error("kv_engine: Features is %0d: COMPRESS needs QUANTIZE, SELECT and tiers", Features);
   end
   if (kv_pkg::LAT_CHECK != 2 || kv_pkg::HEADER_BYTES != 32) begin : gen_bad_package
     $error("kv_engine: kv_pkg has a header check or header size that kv_front was not built for");
   end
 
-  localparam logic [3:0] Built = 4'(Features);
+  localparam logic [9:0] Built = 10'(Features);
 
   logic soft_rst, core_rst, core_en;
   logic in_valid, in_last, in_take, in_want;

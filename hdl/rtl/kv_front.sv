@@ -10,9 +10,11 @@
 // outcome_* status and BytesIn of a command are pushed, once for each descriptor.
 // empty_o   the front's own empty last entry is pushed into the payload FIFO (x + 1).
 // unit_o    one-hot, bit opcode - 1: the unit of the last dispatched command (0: refused).
-// start_o   one-hot, in x + 1; cfg_* hold from then to the next dispatch.
+// start_o   one-hot, in x + 1; cfg_o, the header, holds from then to the next dispatch.
 // beat_*    a beat for that unit, its bits of beat_valid_o only with its ready_i.
-//           beat_abort_o (SELECT): TLAST came with this beat, too early.
+//           beat_part_o: the part of the payload it belongs to, beat_part_end_o: as its last,
+//           beat_row_end_o: as the last of a row (see kv_front_count). beat_abort_o: TLAST
+//           came with this beat, too early, in a SINK or the selection part of a SELECT or COMPRESS.
 //
 // Nothing is taken while the command at hand may not be dispatched yet; a packet of which
 // the first beat has been taken is waited for (in_want_o) up to the end of its payload.
@@ -21,7 +23,7 @@ module kv_front #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [3:0] Features = 4'hF,  // commands built in, bits kv_pkg::FEAT_*
+    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
     parameter int unsigned MarkBack = 4  // the constant part of Cycles
 ) (
     input  logic                clk_i,
@@ -49,22 +51,16 @@ module kv_front #(
     output logic [         2:0] outcome_status_o,
     output logic [        31:0] outcome_bytes_o,
     output logic                empty_o,
-    output logic [         3:0] unit_o,
-    output logic [         3:0] start_o,
-    output logic [         1:0] cfg_scheme_o,
-    output logic                cfg_axis_o,
-    output logic [         2:0] cfg_group_o,
-    output logic [         3:0] cfg_bits_o,
-    output logic                cfg_layout_o,
-    output logic [        23:0] cfg_rows_o,
-    output logic [        16:0] cfg_dims_o,
-    output logic [        16:0] cfg_sinks_o,
-    output logic [        16:0] cfg_recent_o,
-    output logic [        16:0] cfg_topk_o,
-    input  logic [         3:0] ready_i,
-    output logic [         3:0] beat_valid_o,
+    output logic [         6:0] unit_o,
+    output logic [         6:0] start_o,
+    output logic [       255:0] cfg_o,
+    input  logic [         6:0] ready_i,
+    output logic [         6:0] beat_valid_o,
     output logic [16*Lanes-1:0] beat_o,
     output logic                beat_last_o,
+    output logic [         1:0] beat_part_o,
+    output logic                beat_part_end_o,
+    output logic                beat_row_end_o,
     output logic                beat_abort_o
 );
 
@@ -89,13 +85,13 @@ module kv_front #(
   logic [31:0] mark_q, stall_in_q, stall_out_q;
   logic [BeatsW-1:0] beats_q;  // payload beats taken
   logic [BeatsW-1:0] beats_now;
-  logic [7:0] last_op_q;  // of the last dispatched command, if last_ok_q
-  logic last_ok_q, same_q;
+  logic last_ok_q, same_q;  // the last command dispatched was not refused
 
-  logic head_take, head_done, in_payload, unit_ready, last, dispatch, may, pay, pay_end;
+  logic head_take, head_done, in_payload, unit_ready, last, dispatch, may, pay, cut, pay_end;
   logic [2:0] status;
   logic refused, empty;
-  logic [3:0] op_unit;
+  logic [6:0] op_unit;
+  logic source;  // payload goes out only
 
   kv_front_check #(
       .MaxDim(MaxDim),
@@ -116,12 +112,15 @@ module kv_front #(
   kv_front_count #(
       .Lanes(Lanes)
   ) u_count (
-      .clk_i   (clk_i),
-      .en_i    (en_i),
-      .header_i(head_q),
-      .load_i  (state_q == Check),
-      .beat_i  (in_payload & unit_ready),
-      .last_o  (last)
+      .clk_i     (clk_i),
+      .en_i      (en_i),
+      .header_i  (head_q),
+      .load_i    (state_q == Check),
+      .beat_i    (in_payload & unit_ready),
+      .last_o    (last),
+      .part_o    (beat_part_o),
+      .part_end_o(beat_part_end_o),
+      .row_end_o (beat_row_end_o)
   );
 
   assign idle_o = state_q == Head && hb_q == '0;
@@ -137,9 +136,12 @@ module kv_front #(
   // Only the same kind of ECHO, QUANTIZE or DEQUANTIZE again may overlap what is in flight.
   assign may = none_i || (flight_i < 3'(kv_pkg::MAX_IN_FLIGHT) && same_q && !refused);
   assign dispatch = state_q == Check && checked_q && may;
-  assign op_unit = 4'b0001 << (head_q[1:0] - 2'd1);
+  assign op_unit = 7'(8'd1 << head_q[2:0] >> 1);
+  assign source = head_q[2:0] == 3'(kv_pkg::OP_SOURCE);
 
-  assign pay_end = pay && (last || (in_last_i && unit_o[kv_pkg::FEAT_SELECT]));
+  // TLAST within a selection part or a SINK ends the command.
+  assign cut = in_last_i && (!beat_part_o[1] || unit_o[kv_pkg::OP_SINK-1]);
+  assign pay_end = pay && (last || cut);
 
   always_comb begin
     state_d = state_q;
@@ -147,7 +149,7 @@ module kv_front #(
       Head: if (head_done) state_d = Check;
       Check:
       if (dispatch) begin
-        if (!refused && !empty) state_d = Pay;
+        if (!refused && !empty && !source) state_d = Pay;
         else state_d = (short_q || tlast_q) ? Head : Drain;
       end
       Pay:
@@ -200,31 +202,16 @@ module kv_front #(
     end
   end
 
-  // Fields of the dispatched command. In a legal header of the same opcode, all other
-  // bits of words 1 and 3 are alike (0), so these are all that need comparing.
+  // The dispatched command. In a legal header of the same opcode all other bits of words
+  // 1 and 3 are 0, but those that only SELECT and COMPRESS read.
+  logic alike;
+  assign alike = head_q[7:0] == cfg_o[7:0] && head_q[47:32] == cfg_o[47:32] &&
+                 head_q[115:96] == cfg_o[115:96];
+
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      same_q <= last_ok_q && last_op_q == head_q[7:0] &&
-                head_q[7:0] != 8'(kv_pkg::OP_SELECT) &&
-                cfg_scheme_o == head_q[kv_pkg::REQ_SCHEME_LSB+:2] &&
-                cfg_axis_o == head_q[kv_pkg::REQ_AXIS_LSB] &&
-                cfg_group_o == head_q[kv_pkg::REQ_GROUP_LSB+:3] &&
-                cfg_bits_o == head_q[kv_pkg::REQ_BITS_LSB+:4] &&
-                cfg_layout_o == head_q[kv_pkg::REQ_LAYOUT_LSB] &&
-                cfg_dims_o == head_q[kv_pkg::REQ_DIMS_LSB+:17];
-      if (dispatch) begin
-        last_op_q    <= head_q[7:0];
-        cfg_scheme_o <= head_q[kv_pkg::REQ_SCHEME_LSB+:2];
-        cfg_axis_o   <= head_q[kv_pkg::REQ_AXIS_LSB];
-        cfg_group_o  <= head_q[kv_pkg::REQ_GROUP_LSB+:3];
-        cfg_bits_o   <= head_q[kv_pkg::REQ_BITS_LSB+:4];
-        cfg_layout_o <= head_q[kv_pkg::REQ_LAYOUT_LSB];
-        cfg_rows_o   <= head_q[kv_pkg::REQ_ROWS_LSB+:24];
-        cfg_dims_o   <= head_q[kv_pkg::REQ_DIMS_LSB+:17];
-        cfg_sinks_o  <= head_q[kv_pkg::REQ_SINKS_LSB+:17];
-        cfg_recent_o <= head_q[kv_pkg::REQ_RECENT_LSB+:17];
-        cfg_topk_o   <= head_q[kv_pkg::REQ_TOP_K_LSB+:17];
-      end
+      same_q <= last_ok_q && alike && head_q[2:0] < 3'(kv_pkg::OP_SELECT);
+      if (dispatch) cfg_o <= head_q;
     end
   end
 
@@ -246,7 +233,7 @@ module kv_front #(
   assign desc_stall_out_o = stall_out_q;
 
   // An outcome is due when a command without payload is dispatched and when a payload ends.
-  assign outcome_push_o = (dispatch && (refused || empty)) || pay_end ||
+  assign outcome_push_o = (dispatch && (refused || empty || source)) || pay_end ||
                           (state_q == Pad && unit_ready && last);
   assign outcome_bytes_o = state_q == Check ? '0 : {beats_now, {BytesB{1'b0}}};
   always_comb begin
@@ -255,10 +242,10 @@ module kv_front #(
     else outcome_status_o = in_last_i ? 3'(kv_pkg::ST_OK) : 3'(kv_pkg::ST_OVERLONG);
   end
 
-  assign beat_valid_o = unit_o & ready_i & {4{in_payload}};
+  assign beat_valid_o = unit_o & ready_i & {7{in_payload}};
   assign beat_o = state_q == Pay ? in_data_i : '0;
   assign beat_last_o = last;
-  assign beat_abort_o = state_q == Pay && in_last_i && !last;
+  assign beat_abort_o = state_q == Pay && cut && !last;
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i)

@@ -2,9 +2,13 @@
 //
 // load_i takes over the length of the command in header_i, which must have been stable
 // since the cycle before (words 1 to 3 since two cycles before if the header has several
-// beats): rows x beats of a row for QUANTIZE and SELECT, one run of beats for ECHO and
-// DEQUANTIZE. beat_i counts one beat taken or filled in; last_o says, from registers,
-// that the next one is the last expected.
+// beats) and stay so up to the end of the payload. beat_i counts one beat taken or filled in.
+// From registers, of the next beat:
+//   last_o       it is the last expected
+//   part_o       what it belongs to: of SELECT and COMPRESS 0 scores so far, 1 attention or
+//                key rows to select by, 2 value rows, 3 key rows; 3 for all other commands
+//   part_end_o   it is the last of its part;  row_end_o  of its row
+// QUANTIZE has rows x beats of a row; ECHO, DEQUANTIZE and SINK one run of beats.
 // A length of a header that fails the checks is never used.
 module kv_front_count #(
     parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
@@ -14,7 +18,10 @@ module kv_front_count #(
     input  logic [255:0] header_i,
     input  logic         load_i,
     input  logic         beat_i,
-    output logic         last_o
+    output logic         last_o,
+    output logic [  1:0] part_o,
+    output logic         part_end_o,
+    output logic         row_end_o
 );
 
   localparam int unsigned LaneB = $clog2(Lanes);
@@ -67,53 +74,78 @@ module kv_front_count #(
     assign product = product_q;
   end
 
-  // A row, or the whole payload: so many whole beats, and one more with rest. Those of DEQUANTIZE
+  // A row, or a run: so many whole beats, and one more with rest. Those of DEQUANTIZE
   // come straight from the multiplier, so the others are settled a cycle before.
-  logic [18:0] whole, whole_q, left_q, row_q;
-  logic rest, other_rest_q, rest_q, run_q;
+  logic [28:0] whole, whole_q, left_q;
+  logic rest, other_rest_q, rest_q, run_q, score_q;
   logic [23:0] row_n_q, rows_q;
-  logic row_last;
   logic [2:0] opcode;
-  logic [20:0] bytes;
+  logic [30:0] bytes;
   logic [16:0] positions;
+  logic key_norm, bytewise;
 
   assign opcode = header_i[kv_pkg::REQ_OPCODE_LSB+:3];
-  assign bytes = header_i[kv_pkg::REQ_ROWS_LSB+:21];
+  assign bytes = header_i[kv_pkg::REQ_ROWS_LSB+:31];
   assign positions = header_i[kv_pkg::REQ_DIMS_LSB+:17];
+  assign key_norm = header_i[kv_pkg::REQ_KEY_NORM_LSB];
+  assign bytewise = opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_SINK);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      run_q <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
-      if (opcode == 3'(kv_pkg::OP_ECHO)) begin
-        whole_q <= 19'(bytes[20:LaneB+1]);
+      run_q   <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
+      score_q <= opcode == 3'(kv_pkg::OP_SELECT) || opcode == 3'(kv_pkg::OP_COMPRESS);
+      if (bytewise) begin
+        whole_q <= 29'(bytes[30:LaneB+1]);
         other_rest_q <= bytes[LaneB:0] != '0;
       end else begin
-        whole_q <= 19'(positions[16:LaneB]);
+        whole_q <= 29'(positions[16:LaneB]);
         other_rest_q <= positions[LaneB-1:0] != '0;
       end
-      if (opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
+      if (bytewise || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
       else row_n_q <= header_i[kv_pkg::REQ_ROWS_LSB+:24];
     end
   end
 
-  assign whole = run_q ? 19'(units[19:LaneB]) : whole_q;
-  assign rest = run_q ? units[LaneB-1:0] != '0 : other_rest_q;
-  assign row_last = rest_q ? left_q == '0 : left_q == 19'd1;
-  assign last_o = row_last && rows_q == 24'd1;
+  assign whole = run_q ? 29'(units[19:LaneB]) : whole_q;
+  assign rest  = run_q ? units[LaneB-1:0] != '0 : other_rest_q;
+
+  // Parts: the one under way, the one to be loaded, and whether that is the last.
+  logic [1:0] part_q, part;
+  logic has_rows_q, final_q, narrow;  // narrow: its rows have RowDims elements
+  logic row_end, part_end;
+  logic [23:0] part_rows;
+
+  assign row_end  = rest_q ? left_q == '0 : left_q == 29'd1;
+  assign part_end = row_end && rows_q == 24'd1;
+  assign narrow   = score_q && (part[1] || (part[0] && key_norm));
+
+  always_comb begin
+    if (!score_q) part = 2'd3;
+    else if (load_i) part = {1'b0, !header_i[kv_pkg::REQ_SCORES_IN_LSB]};
+    else if (!part_end) part = part_q;
+    else part = part_q == 2'd0 && !has_rows_q ? 2'd2 : part_q + 2'd1;
+    if (!score_q || part == 2'd1 && !key_norm) part_rows = row_n_q;
+    else part_rows = part == 2'd0 ? 24'd4 : 24'(positions);
+  end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      if (load_i) begin
-        left_q <= whole;
-        row_q  <= whole_q;
-        rest_q <= rest;
-        rows_q <= row_n_q;
-      end else if (beat_i) begin
-        left_q <= row_last ? row_q : left_q - 19'd1;
-        if (row_last) rows_q <= rows_q - 24'd1;
-      end
+      has_rows_q <= key_norm || header_i[kv_pkg::REQ_ROWS_LSB+:24] != '0;
+      if (load_i || (beat_i && row_end)) begin
+        left_q <= narrow ? 29'(header_i[kv_pkg::REQ_ROW_DIMS_LSB+LaneB+:10-LaneB]) : whole;
+        rest_q <= !narrow && rest;
+        rows_q <= load_i || part_end ? part_rows : rows_q - 24'd1;
+        part_q <= part;
+        final_q <= part == 2'd3 ||
+                   (opcode == 3'(kv_pkg::OP_SELECT) && (part == 2'd1 || !has_rows_q));
+      end else if (beat_i) left_q <= left_q - 29'd1;
     end
   end
+
+  assign last_o     = part_end && final_q;
+  assign part_o     = part_q;
+  assign part_end_o = part_end;
+  assign row_end_o  = row_end;
 
   // The rest of the header, and the eighths that a legal tile never has.
   logic unused;

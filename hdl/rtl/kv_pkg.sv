@@ -7,11 +7,11 @@
 // verilator lint_off UNUSEDPARAM
 package kv_pkg;
 
-  localparam logic [31:0] SPEC_ID = 32'hB60A76ED;
+  localparam logic [31:0] SPEC_ID = 32'hE8C81A4A;
 
   // Fixed numbers of every engine build.
   localparam int unsigned MAGIC = 32'h4B564143;  // "KVAC": what the MAGIC register reads
-  localparam int unsigned ABI_VERSION = 1;  // version of the packets and registers
+  localparam int unsigned ABI_VERSION = 2;  // version of the packets and registers
   localparam int unsigned HEADER_BYTES = 32;  // bytes of a request header, a response header and a response trailer
   localparam int unsigned MAGIC_REQUEST = 32'h4B;  // "K": second byte of a request header
   localparam int unsigned MAGIC_RESPONSE = 32'h52;  // "R": second byte of a response header
@@ -23,6 +23,9 @@ package kv_pkg;
   localparam int unsigned MAX_IN_FLIGHT = 4;  // commands dispatched and not yet answered
   localparam int unsigned MAX_ATTN_ROWS = 16777215;  // attention rows in one SELECT
   localparam int unsigned MAX_ECHO_BYTES = 1048576;  // payload of one ECHO
+  localparam int unsigned MAX_LINK_BYTES = 1073741824;  // payload of one SOURCE or SINK
+  localparam int unsigned MAX_POOL_HALF = 7;  // pooling window of at most twice this and one
+  localparam int unsigned TIER_DROPPED = 4;  // stands in a tier map for a position not kept
 
   // Latencies in enabled cycles; docs/engine.md, section 5, says what each counts.
   localparam int unsigned LAT_CHECK = 2;  // header complete to dispatch, at least
@@ -32,17 +35,29 @@ package kv_pkg;
   localparam int unsigned LAT_DEQUANT_PIPE = 12;  // item issued to the payload FIFO
   localparam int unsigned LAT_DEQUANT_SLACK = 16;  // free places of the payload FIFO below which DEQUANTIZE issues nothing
   localparam int unsigned LAT_PREFIX = 2;  // idle cycles before the scales of a per-channel group are sent
-  localparam int unsigned LAT_SELECT_ROW = 4;  // cycles an attention row takes, at least
-  localparam int unsigned LAT_SELECT_ACC = 4;  // attention beat taken to its saturations counted
-  localparam int unsigned LAT_SELECT_SETTLE = 8;  // last attention beat taken to the first pass
+  localparam int unsigned LAT_SELECT_ROW = 8;  // cycles an attention row takes, at least
+  localparam int unsigned LAT_SELECT_ACC = 7;  // attention beat, or last beat of a word of scores, taken to its saturations counted
+  localparam int unsigned LAT_SELECT_SETTLE = 11;  // last attention beat taken to the first pass
   localparam int unsigned LAT_SELECT_PASS = 12;  // cycles of a radix pass beside reading the scores
   localparam int unsigned LAT_SELECT_EMIT = 8;  // score word read to the payload FIFO
+  localparam int unsigned LAT_SELECT_NORM = 8;  // settling of key norms beside that of attention rows
+  localparam int unsigned LAT_SELECT_POOL = 24;  // cycles of pooling beside one for each position
+  localparam int unsigned LAT_SELECT_POOL_SAT = 16;  // start of pooling to the saturation of position 0 counted
+  localparam int unsigned LAT_SELECT_TIER = 12;  // cycles of giving out a tier beside one for each word
+  localparam int unsigned LAT_SELECT_SCORES = 4;  // end of the keep list to the first score given
+  localparam int unsigned LAT_COMPRESS_ROWS = 16;  // end of emission to the first value beat taken
+  localparam int unsigned LAT_COMPRESS_FLUSH = 20;  // last ring read or last beat of a section to its end
+  localparam int unsigned LAT_SOURCE = 2;  // dispatch to the first beat of SOURCE
+  localparam int unsigned LAT_SINK = 4;  // last beat taken to the check result
 
   // Opcodes.
   localparam int unsigned OP_ECHO = 1;  // sends its payload back
   localparam int unsigned OP_QUANTIZE = 2;  // rows of fp16 in; scales, minima and packed codes out
   localparam int unsigned OP_DEQUANTIZE = 3;  // what QUANTIZE gave in; rows of fp16 out
   localparam int unsigned OP_SELECT = 4;  // attention rows in; positions to keep out
+  localparam int unsigned OP_COMPRESS = 5;  // attention rows, then value and key rows in; the kept rows out, each at the precision of its rank
+  localparam int unsigned OP_SOURCE = 6;  // gives pseudo-random bytes
+  localparam int unsigned OP_SINK = 7;  // checks pseudo-random bytes
 
   // Status codes of a response.
   localparam int unsigned ST_OK = 0;  // the payload is the result
@@ -63,6 +78,11 @@ package kv_pkg;
   localparam int unsigned LAYOUT_NATIVE = 0;  // scale, minimum, codes LSB first
   localparam int unsigned LAYOUT_BLOCK = 1;  // ggml's blocks of 32
 
+  // Forms of a selection.
+  localparam int unsigned RESULT_LIST = 0;  // kept positions, 16 bits each
+  localparam int unsigned RESULT_BITMAP = 1;  // a bit a position
+  localparam int unsigned RESULT_TIERS = 2;  // 4 bits a position
+
   // Grouping axes.
   localparam int unsigned AXIS_TOKEN = 0;  // groups of dims of one row
   localparam int unsigned AXIS_CHANNEL = 1;  // groups of consecutive rows of one channel
@@ -79,6 +99,12 @@ package kv_pkg;
   localparam int unsigned FEAT_QUANTIZE = 1;  // QUANTIZE
   localparam int unsigned FEAT_DEQUANTIZE = 2;  // DEQUANTIZE
   localparam int unsigned FEAT_SELECT = 3;  // SELECT
+  localparam int unsigned FEAT_COMPRESS = 4;  // COMPRESS
+  localparam int unsigned FEAT_LINK = 5;  // SOURCE and SINK
+  localparam int unsigned FEAT_POOL = 6;  // pooling of scores
+  localparam int unsigned FEAT_DECAY = 7;  // decay of scores
+  localparam int unsigned FEAT_KEY_NORM = 8;  // key norms as scores
+  localparam int unsigned FEAT_TIERS = 9;  // tiers
 
   // Bits of the trailer's flags field.
   localparam int unsigned FLAG_NON_FINITE = 0;  // an input was NaN or infinite, or an attention weight negative
@@ -130,15 +156,30 @@ package kv_pkg;
   localparam int unsigned REQ_MAGIC_LSB = 8, REQ_MAGIC_W = 8;  // MagicRequest
   localparam int unsigned REQ_TAG_LSB = 16, REQ_TAG_W = 16;  // comes back in the response
   localparam int unsigned REQ_SCHEME_LSB = 32, REQ_SCHEME_W = 2;  // quantization scheme
-  localparam int unsigned REQ_AXIS_LSB = 34, REQ_AXIS_W = 1;  // grouping axis
-  localparam int unsigned REQ_GROUP_LSB = 36, REQ_GROUP_W = 3;  // group size code
-  localparam int unsigned REQ_BITS_LSB = 40, REQ_BITS_W = 4;  // bits of a code: 2, 3, 4, 5, 6 or 8
+  localparam int unsigned REQ_AXIS_LSB = 34, REQ_AXIS_W = 1;  // grouping axis; of COMPRESS that of the keys
+  localparam int unsigned REQ_GROUP_LSB = 36, REQ_GROUP_W = 3;  // group size code; of COMPRESS that of the keys
+  localparam int unsigned REQ_BITS_LSB = 40, REQ_BITS_W = 4;  // bits of a code: 2, 3, 4, 5, 6 or 8; of COMPRESS those of per-channel keys
   localparam int unsigned REQ_LAYOUT_LSB = 44, REQ_LAYOUT_W = 1;  // layout of the quantized tile
-  localparam int unsigned REQ_ROWS_LSB = 64, REQ_ROWS_W = 32;  // rows of the tile; attention rows; payload bytes of ECHO
-  localparam int unsigned REQ_DIMS_LSB = 96, REQ_DIMS_W = 32;  // elements of a row; positions n of SELECT
-  localparam int unsigned REQ_SINKS_LSB = 128, REQ_SINKS_W = 32;  // first positions always kept
-  localparam int unsigned REQ_RECENT_LSB = 160, REQ_RECENT_W = 32;  // last positions always kept
-  localparam int unsigned REQ_TOP_K_LSB = 192, REQ_TOP_K_W = 32;  // highest scores kept beside them
+  localparam int unsigned REQ_VALUE_GROUP_LSB = 45, REQ_VALUE_GROUP_W = 3;  // group size code of the values
+  localparam int unsigned REQ_POOL_HALF_LSB = 48, REQ_POOL_HALF_W = 3;  // scores are pooled over 2 PoolHalf + 1 positions
+  localparam int unsigned REQ_POOL_MAX_LSB = 51, REQ_POOL_MAX_W = 1;  // pooled by the maximum, not the sum
+  localparam int unsigned REQ_SCORES_IN_LSB = 52, REQ_SCORES_IN_W = 1;  // the payload starts with the scores so far
+  localparam int unsigned REQ_SCORES_OUT_LSB = 53, REQ_SCORES_OUT_W = 1;  // the result holds the scores
+  localparam int unsigned REQ_RESULT_LSB = 54, REQ_RESULT_W = 2;  // form of the selection
+  localparam int unsigned REQ_PROT_TIER_LSB = 56, REQ_PROT_TIER_W = 2;  // tier of the positions always kept
+  localparam int unsigned REQ_KEY_NORM_LSB = 58, REQ_KEY_NORM_W = 1;  // key rows instead of attention rows; score: the lower the norm the higher
+  localparam int unsigned REQ_ROWS_LSB = 64, REQ_ROWS_W = 32;  // rows of the tile; attention rows; payload bytes of ECHO, SOURCE and SINK
+  localparam int unsigned REQ_DIMS_LSB = 96, REQ_DIMS_W = 20;  // elements of a row; positions n of SELECT and COMPRESS
+  localparam int unsigned REQ_ROW_DIMS_LSB = 116, REQ_ROW_DIMS_W = 12;  // elements of a key or value row
+  localparam int unsigned REQ_SINKS_LSB = 128, REQ_SINKS_W = 16;  // first positions always kept
+  localparam int unsigned REQ_RECENT_LSB = 144, REQ_RECENT_W = 16;  // last positions always kept
+  localparam int unsigned REQ_RANK0_LSB = 160, REQ_RANK0_W = 16;  // highest scores in tier 0
+  localparam int unsigned REQ_RANK1_LSB = 176, REQ_RANK1_W = 16;  // highest scores in tiers 0 and 1
+  localparam int unsigned REQ_TOP_K_LSB = 192, REQ_TOP_K_W = 20;  // highest scores kept beside the protected
+  localparam int unsigned REQ_STEP_ROWS_LSB = 212, REQ_STEP_ROWS_W = 12;  // attention rows of a step; 0: no decay
+  localparam int unsigned REQ_LAMBDA_LSB = 224, REQ_LAMBDA_W = 16;  // decay of the scores before each step, in units of 2^-16
+  localparam int unsigned REQ_RANK2_LSB = 240, REQ_RANK2_W = 16;  // highest scores in tiers 0, 1 and 2
+  localparam int unsigned REQ_SEED_LSB = 224, REQ_SEED_W = 31;  // 31 bits before the stream
 
   // Response header: the first 32 bytes of every packet from the engine.
   localparam int unsigned RESP_OPCODE_LSB = 0, RESP_OPCODE_W = 8;  // opcode of the request, whatever it was

@@ -13,7 +13,7 @@ module kv_regs #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [3:0] Features = 4'hF,  // commands built in, bits kv_pkg::FEAT_*
+    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
     parameter logic [31:0] BuildHash = 32'h0  // what BUILD_HASH reads
 ) (
     input  logic        clk_i,
@@ -96,7 +96,7 @@ module kv_regs #(
   logic [ 3:0] word;
 
   assign bank_build = {
-    {7{32'b0}}, MaxTokens, TileTokens, MaxDim, Lanes, 28'b0, Features, BuildHash, kv_pkg::SPEC_ID,
+    {7{32'b0}}, MaxTokens, TileTokens, MaxDim, Lanes, 22'b0, Features, BuildHash, kv_pkg::SPEC_ID,
     kv_pkg::ABI_VERSION, kv_pkg::MAGIC
   };
   assign bank_soft = {

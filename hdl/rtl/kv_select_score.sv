@@ -6,39 +6,56 @@
 // 10). So the same digit of two neighbouring words comes from two memories, and a pass reads
 // two words a cycle though every memory has but one read port.
 //
-// Accumulating (scan_i = 0):
-//   beat_valid_i, beat_i  a beat taken at t, of word word_i; first_i: of the first row, the
-//                   scores start from 0.
-//   elem1_i         at t + 1: the lanes that hold elements.
-//   unprot4_i       lanes of the word taken 4 cycles ago that are not protected.
-//   bad_o           lanes of beat_i that are not finite or negative; combinational.
-//   valid4_o, word4_o, sat4_o  at t + 4: the word is written; lanes that were clamped (0 if
-//                   no beat was taken then).
-//   top_o           highest digit that is not 0 in any unprotected score since clear_i
-//                   (scores only grow, so the last row's need not be told apart); from
-//                   t + 6 on.
-//   A word must not come again within 4 cycles.
-// Scanning (scan_i = 1, from 5 cycles after the last beat):
+// Accumulating: with Decay the memory is read 3 cycles (Ahead) earlier than needed otherwise, and what was
+// read is multiplied. Stages count from 1, where the weight and the score are about to meet.
+//   beat_valid_i, beat_i  a beat taken at t, stage 1 is t + 1 + Ahead; word_i: its word; end_i:
+//                   the last of its row; first_i: of the first row, the scores start from 0; decay_i:
+//                   they are multiplied by lambda_i / 2^16 before (lambda_i: stable).
+//   load_i          in stage 1: the scores of word load_word_i become load_scores_i; load_end_i.
+//                   Never with a beat in stage 1.
+//   word1_o, end1_o stage 1: what goes through; elem1_i: its lanes that hold elements.
+//   unprot4_i       stage 4: its lanes that are not protected.
+//   bad_o, neg_o, clean_o  lanes of beat_i that are not finite, negative; the cleaned elements; combinational.
+//   valid4_o, word4_o, sat4_o  stage 4: the word is written; lanes that were clamped (0 if
+//                   there is none).
+//   top_o           highest digit that is not 0 in any unprotected score written since word 0 was;
+//                   from two cycles after stage 4 on.
+//   A word must not come again within 4 + Ahead cycles.
+// Scanning (scan_i = 1, with nothing on its way):
 //   pair_i at s     words 2 pair_i and 2 pair_i + 1 are read;
 //   cur_o, prev_o   at s + 2: digit digit_i of them (even word in the low half), and the
 //                   digit above it (above 9 comes digit 0). digit_i has to be stable from
 //                   s - 1 to the end of the scan.
+// Reading (fetch_i = 1, no beat on its way):
+//   fetch_word_i    at s; columns_o at s + 1: its columns, 40 bits a lane.
+// Nothing moves in a cycle with en_i = 0.
 module kv_select_score #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxTokens = 4096,
+    parameter bit Decay = 1'b0,
     localparam int unsigned WordW = $clog2(MaxTokens / Lanes)
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
     input  logic                en_i,
-    input  logic                clear_i,
     input  logic                beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
     input  logic [   WordW-1:0] word_i,
+    input  logic                end_i,
     input  logic                first_i,
+    input  logic                decay_i,
+    input  logic [        15:0] lambda_i,
+    input  logic                load_i,
+    input  logic [40*Lanes-1:0] load_scores_i,
+    input  logic [   WordW-1:0] load_word_i,
+    input  logic                load_end_i,
+    output logic [   WordW-1:0] word1_o,
+    output logic                end1_o,
     input  logic [   Lanes-1:0] elem1_i,
     input  logic [   Lanes-1:0] unprot4_i,
     output logic [   Lanes-1:0] bad_o,
+    output logic [   Lanes-1:0] neg_o,
+    output logic [16*Lanes-1:0] clean_o,
     output logic                valid4_o,
     output logic [   WordW-1:0] word4_o,
     output logic [   Lanes-1:0] sat4_o,
@@ -47,13 +64,38 @@ module kv_select_score #(
     input  logic [   WordW-2:0] pair_i,
     input  logic [         3:0] digit_i,
     output logic [ 8*Lanes-1:0] cur_o,
-    output logic [ 8*Lanes-1:0] prev_o
+    output logic [ 8*Lanes-1:0] prev_o,
+    input  logic                fetch_i,
+    input  logic [   WordW-1:0] fetch_word_i,
+    output logic [40*Lanes-1:0] columns_o
 );
 
+  localparam int unsigned Ahead = Decay ? 3 : 0;
+
+  // Beats from the cycle after they were taken to stage 1.
+  logic [Ahead:0] early_valid_q, early_end_q, early_first_q;
+  logic [WordW-1:0] early_word_q[0:Ahead];
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) early_valid_q <= '0;
+    else if (en_i) early_valid_q <= (Ahead + 1)'({early_valid_q, beat_valid_i});
+  end
+
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      early_end_q     <= (Ahead + 1)'({early_end_q, end_i});
+      early_first_q   <= (Ahead + 1)'({early_first_q, first_i});
+      early_word_q[0] <= word_i;
+      for (int i = 1; i <= Ahead; i++) early_word_q[i] <= early_word_q[i-1];
+    end
+
+  assign word1_o = load_i ? load_word_i : early_word_q[Ahead];
+  assign end1_o  = load_i ? load_end_i : early_end_q[Ahead];
+
   // The word on its way; index is the stage.
-  logic [4:1] valid_q;
-  logic [WordW-1:0] word1_q, word2_q, word3_q, word4_q;
-  logic first1_q, odd5_q, valid5_q;
+  logic [4:2] valid_q;
+  logic [WordW-1:0] word2_q, word3_q, word4_q;
+  logic fresh2_q, odd5_q, zero5_q, valid5_q;
   logic [Lanes-1:0] sat3, sat4_q;
 
   always_ff @(posedge clk_i) begin
@@ -62,7 +104,7 @@ module kv_select_score #(
       valid5_q <= 1'b0;
       sat4_q   <= '0;
     end else if (en_i) begin
-      valid_q  <= {valid_q[3:1], beat_valid_i};
+      valid_q  <= {valid_q[3:2], early_valid_q[Ahead] || load_i};
       valid5_q <= valid_q[4];
       sat4_q   <= sat3 & {Lanes{valid_q[3]}};
     end
@@ -70,12 +112,12 @@ module kv_select_score #(
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      word1_q  <= word_i;
-      word2_q  <= word1_q;
+      word2_q  <= word1_o;
       word3_q  <= word2_q;
       word4_q  <= word3_q;
       odd5_q   <= word4_q[0];
-      first1_q <= first_i;
+      zero5_q  <= word4_q == '0;
+      fresh2_q <= early_first_q[Ahead] || load_i;
     end
 
   assign valid4_o = valid_q[4];
@@ -101,7 +143,7 @@ module kv_select_score #(
     end
 
   // By lane (read, write, nonzero) and by column.
-  logic [40*Lanes-1:0] read, write, columns;
+  logic [40*Lanes-1:0] read, score2, write, columns;
   logic [10*Lanes-1:0] nonzero;
 
   for (genvar c = 0; c < 10; c++) begin : g_column
@@ -123,25 +165,64 @@ module kv_select_score #(
         .we_i   (valid_q[4]),
         .waddr_i(word4_q),
         .data_i (wdata),
-        .raddr_i(scan_i ? {pair_i, odd_q[c]} : word1_q),
-        .zero_i (first1_q && !scan_i),
+        .raddr_i(scan_i ? {pair_i, odd_q[c]} : fetch_i ? fetch_word_i : early_word_q[0]),
+        .zero_i (1'b0),
         .data_o (rdata)
     );
   end
 
+  assign columns_o = read;
+
+  if (Decay) begin : g_decay
+    logic [Ahead:0] decay_q;
+    logic [16:0] factor_q;
+
+    always_ff @(posedge clk_i)
+      if (en_i) begin
+        decay_q  <= (Ahead + 1)'({decay_q, decay_i});
+        factor_q <= decay_q[1] ? {1'b0, lambda_i} : 17'h10000;
+      end
+
+    for (genvar i = 0; i < Lanes; i++) begin : g_lane
+      kv_select_decay u_decay (
+          .clk_i,
+          .en_i,
+          .read_i   (read[40*i+:40]),
+          .odd1_i   (early_word_q[2][0]),
+          .factor1_i(factor_q),
+          .read_o   (score2[40*i+:40])
+      );
+    end
+
+    logic unused;
+    assign unused = &{1'b0, decay_q[Ahead:2]};
+  end else begin : g_plain
+    assign score2 = read;
+
+    logic unused;
+    assign unused = &{1'b0, decay_i, lambda_i};
+  end
+
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
-    kv_select_lane u_lane (
+    kv_select_lane #(
+        .Ahead(Ahead)
+    ) u_lane (
         .clk_i,
         .en_i,
         .weight_i  (beat_i[16*i+:16]),
-        .elem1_i   (elem1_i[i]),
         .bad0_o    (bad_o[i]),
-        .odd1_i    (word1_q[0]),
-        .score2_i  (read[40*i+:40]),
+        .clean0_o  (clean_o[16*i+:16]),
+        .elem1_i   (elem1_i[i]),
+        .odd1_i    (word1_o[0]),
+        .load1_i   (load_i),
+        .load_i    (load_scores_i[40*i+:40]),
+        .score2_i  (score2[40*i+:40]),
+        .fresh2_i  (fresh2_q),
         .sat3_o    (sat3[i]),
         .score4_o  (write[40*i+:40]),
         .nonzero4_o(nonzero[10*i+:10])
     );
+    assign neg_o[i] = clean_o[16*i+15];
   end
 
   // Digits in use, first by column, then by digit.
@@ -155,8 +236,8 @@ module kv_select_score #(
   always_ff @(posedge clk_i)
     if (en_i) begin
       used5_q <= used;
-      if (clear_i) used_q <= '0;
-      else if (valid5_q) used_q <= used_q | (odd5_q ? {used5_q[4:0], used5_q[9:5]} : used5_q);
+      if (valid5_q)
+        used_q <= (zero5_q ? '0 : used_q) | (odd5_q ? {used5_q[4:0], used5_q[9:5]} : used5_q);
     end
 
   always_comb begin
@@ -190,13 +271,22 @@ module kv_select_score #(
   assign prev_o = prev_swap_q ? {prev_a_q, prev_b_q} : {prev_b_q, prev_a_q};
 
 `ifndef SYNTHESIS
+  logic again;
+  always_comb begin
+    again = (valid_q[2] && word_i == word2_q) || (valid_q[3] && word_i == word3_q);
+    for (int i = 0; i <= Ahead; i++) again |= early_valid_q[i] && word_i == early_word_q[i];
+  end
+
   always_ff @(posedge clk_i)
     if (!rst_i && en_i) begin
-      assert (!(beat_valid_i && ((valid_q[1] && word_i == word1_q) ||
-                (valid_q[2] && word_i == word2_q) || (valid_q[3] && word_i == word3_q))))
-      else $error("kv_select_score: a word came again within 4 cycles");
-      assert (!(scan_i && |valid_q))
-      else $error("kv_select_score: scan before the last beat was added");
+      assert (!(beat_valid_i && again))
+      else $error("kv_select_score: a word came again within %0d cycles", 4 + Ahead);
+      assert (!(scan_i && (|early_valid_q || |valid_q || load_i)))
+      else $error("kv_select_score: scan before the last word was written");
+      assert (!(load_i && early_valid_q[Ahead]))
+      else $error("kv_select_score: load meets a beat");
+      assert (!(fetch_i && early_valid_q[0]))
+      else $error("kv_select_score: fetch meets a beat");
     end
 `endif
 

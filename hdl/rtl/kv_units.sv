@@ -1,9 +1,10 @@
 // The units of the core and what joins them (docs/engine.md, 5.3).
 //
-// unit_i (one-hot, bit opcode - 1) names the unit of the command at hand; start_i,
-// beat_valid_i and ready_o have a bit for each unit. The other inputs go to all, as the units'
-// own headers say. One kind of command is in flight at a time, so pushes and events never meet:
-// they are ORed, and an entry is chosen by unit_i.
+// unit_i (one-hot, bit opcode - 1) names the command at hand; start_i,
+// beat_valid_i and ready_o have a bit for each. The other inputs go to all units, as their
+// own headers say; cfg_i is the request header. A COMPRESS uses those of SELECT and QUANTIZE, SOURCE and SINK
+// share one. One kind of command is in flight at a time, so pushes and events never meet:
+// they are ORed, and an entry is that of the unit which pushes.
 // An entry, from bit 0: last, pre, non-finite, saturated, 6 bits of bytes, the beat.
 // room_i: the payload FIFO has 4 free places, for ECHO; pf_count_i: its count, for DEQUANTIZE.
 // A unit without its bit in Features is not built: never ready, never pushing.
@@ -13,30 +14,24 @@ module kv_units #(
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
     parameter int unsigned PayloadDepth = 64,  // places of the payload FIFO
-    parameter logic [3:0] Features = 4'hF,  // commands built in, bits kv_pkg::FEAT_*
+    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
     localparam int unsigned CountW = $clog2(PayloadDepth + 1),
     localparam int unsigned EntryW = 16 * Lanes + 10
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
     input  logic                en_i,
-    input  logic [         3:0] unit_i,
-    input  logic [         3:0] start_i,
-    input  logic [         1:0] scheme_i,
-    input  logic                axis_i,
-    input  logic [         2:0] group_i,
-    input  logic [         3:0] bits_i,
-    input  logic                layout_i,
-    input  logic [        23:0] rows_i,
-    input  logic [        16:0] dims_i,
-    input  logic [        16:0] sinks_i,
-    input  logic [        16:0] recent_i,
-    input  logic [        16:0] topk_i,
-    input  logic [         3:0] beat_valid_i,
+    input  logic [         6:0] unit_i,
+    input  logic [         6:0] start_i,
+    input  logic [       255:0] cfg_i,
+    input  logic [         6:0] beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
     input  logic                beat_last_i,
+    input  logic [         1:0] beat_part_i,
+    input  logic                beat_part_end_i,
+    input  logic                beat_row_end_i,
     input  logic                beat_abort_i,
-    output logic [         3:0] ready_o,
+    output logic [         6:0] ready_o,
     input  logic [  CountW-1:0] pf_count_i,
     input  logic                room_i,
     output logic                push_o,
@@ -52,13 +47,37 @@ module kv_units #(
 );
 
   localparam int unsigned Width = 16 * Lanes;
-  localparam int unsigned Units = 4;
+  localparam int unsigned Units = 5;
 
   logic [Units-1:0] push_valid;
   logic [Units*EntryW-1:0] push_entry;
   logic [Units-1:0] token;
   logic [Units*10-1:0] groups, nonfinite;
   logic [Units*5-1:0] saturated;
+
+  // Settings. What a COMPRESS has for its values is what it has for its keys in other fields.
+  logic [1:0] scheme;
+  logic axis, layout, compress, keys;
+  logic [2:0] group;
+  logic [3:0] bits;
+  logic [23:0] rows;
+  logic [9:0] dims, row_dims;
+
+  assign scheme   = cfg_i[kv_pkg::REQ_SCHEME_LSB+:2];
+  assign bits     = cfg_i[kv_pkg::REQ_BITS_LSB+:4];
+  assign layout   = cfg_i[kv_pkg::REQ_LAYOUT_LSB];
+  assign rows     = cfg_i[kv_pkg::REQ_ROWS_LSB+:24];
+  assign dims     = cfg_i[kv_pkg::REQ_DIMS_LSB+:10];
+  assign compress = Features[kv_pkg::FEAT_COMPRESS] && unit_i[4];
+  assign axis     = cfg_i[kv_pkg::REQ_AXIS_LSB] && !(compress && !keys);
+  assign group    = compress && !keys ? cfg_i[kv_pkg::REQ_VALUE_GROUP_LSB+:3] : cfg_i[kv_pkg::REQ_GROUP_LSB+:3];
+  assign row_dims = compress ? cfg_i[kv_pkg::REQ_ROW_DIMS_LSB+:10] : dims;
+
+  // Between SELECT, COMPRESS and QUANTIZE.
+  logic [$clog2(MaxTokens)-1:0] row;
+  logic [1:0] row_tier;
+  logic row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite, rows_nonfinite;
+  logic select_ready, select_done, select_nonfinite, select_saturated;
 
   assign token[0]     = 1'b0;
   assign groups[0+:10]    = '0;
@@ -72,7 +91,7 @@ module kv_units #(
         .clk_i       (clk_i),
         .rst_i       (rst_i),
         .en_i        (en_i),
-        .bytes_i     (rows_i[20:0]),
+        .bytes_i     (cfg_i[kv_pkg::REQ_ROWS_LSB+:21]),
         .beat_valid_i(beat_valid_i[0]),
         .beat_i      (beat_i),
         .beat_last_i (beat_last_i),
@@ -91,33 +110,34 @@ module kv_units #(
   end
 
   if (Features[kv_pkg::FEAT_QUANTIZE]) begin : gen_quant
-    logic quant_done;
     kv_quant #(
         .Lanes(Lanes),
         .MaxDim(MaxDim),
-        .TileTokens(TileTokens)
+        .TileTokens(TileTokens),
+        .Compress(Features[kv_pkg::FEAT_COMPRESS]),
+        .FlushLatency(kv_pkg::LAT_COMPRESS_FLUSH)
     ) u_quant (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
         .en_i            (en_i),
-        .start_i         (start_i[1]),
-        .scheme_i        (scheme_i),
-        .axis_i          (axis_i),
-        .group_i         (group_i),
-        .bits_i          (bits_i),
-        .layout_i        (layout_i),
-        .rows_i          (rows_i),
-        .dims_i          (dims_i[9:0]),
-        .beat_valid_i    (beat_valid_i[1]),
+        .start_i         (start_i[1] || start_i[4]),
+        .scheme_i        (scheme),
+        .axis_i          (axis),
+        .group_i         (group),
+        .bits_i          (bits),
+        .layout_i        (layout && !compress),
+        .rows_i          (rows),
+        .dims_i          (row_dims),
+        .beat_valid_i    (beat_valid_i[1] || row_kept),
         .beat_i          (beat_i),
-        .beat_last_i     (beat_last_i),
+        .beat_last_i     (beat_last_i && !compress),
         .ready_o         (ready_o[1]),
         .push_valid_o    (push_valid[1]),
         .push_data_o     (push_entry[EntryW*1+10+:Width]),
         .push_bytes_o    (push_entry[EntryW*1+4+:6]),
-        .push_last_o     (push_entry[EntryW*1+0]),
+        .push_last_o     (quant_last),
         .push_pre_o      (push_entry[EntryW*1+1]),
-        .push_nonfinite_o(push_entry[EntryW*1+2]),
+        .push_nonfinite_o(quant_nonfinite),
         .ev_token_o      (token[1]),
         .ev_groups_o     (groups[10+:10]),
         .ev_nonfinite_o  (nonfinite[10+:10]),
@@ -125,14 +145,16 @@ module kv_units #(
         .pre_valid_o     (pre_valid_o),
         .pre_data_o      (pre_data_o),
         .pre_last_o      (pre_last_o),
-        .mixed_i         (1'b0),
-        .tier_i          (2'd0),
-        .end_i           (1'b0),
-        .final_i         (1'b0),
-        .done_o          (quant_done)
+        .mixed_i         (compress),
+        .tier_i          (row_tier),
+        .end_i           (section_end),
+        .final_i         (keys),
+        .done_o          (section_done)
     );
-    wire unused_done = &{1'b0, quant_done};
-    assign push_entry[EntryW*1+3] = 1'b0;
+    assign push_entry[EntryW*1] = quant_last;
+    // The last entry of a COMPRESS has the flags of all its parts.
+    assign push_entry[EntryW*1+2+:2] = !compress ? {1'b0, quant_nonfinite} :
+        quant_last ? {select_saturated, select_nonfinite || rows_nonfinite} : 2'b00;
     assign saturated[5+:5] = '0;
   end else begin : gen_no_quant
     assign ready_o[1] = 1'b0;
@@ -145,6 +167,8 @@ module kv_units #(
     assign pre_valid_o = 1'b0;
     assign pre_data_o = '0;
     assign pre_last_o = 1'b0;
+    assign section_done = 1'b0;
+    assign {quant_last, quant_nonfinite} = '0;
   end
 
   if (Features[kv_pkg::FEAT_DEQUANTIZE]) begin : gen_dequant
@@ -158,13 +182,13 @@ module kv_units #(
         .rst_i           (rst_i),
         .en_i            (en_i),
         .start_i         (start_i[2]),
-        .scheme_i        (scheme_i),
-        .axis_i          (axis_i),
-        .group_i         (group_i),
-        .bits_i          (bits_i),
-        .layout_i        (layout_i),
-        .rows_i          (rows_i),
-        .dims_i          (dims_i[9:0]),
+        .scheme_i        (scheme),
+        .axis_i          (axis),
+        .group_i         (group),
+        .bits_i          (bits),
+        .layout_i        (layout),
+        .rows_i          (rows),
+        .dims_i          (dims),
         .beat_valid_i    (beat_valid_i[2]),
         .beat_i          (beat_i),
         .beat_last_i     (beat_last_i),
@@ -192,44 +216,116 @@ module kv_units #(
     assign nonfinite[20+:10] = '0;
   end
 
+  // SELECT, and the first half of COMPRESS.
   if (Features[kv_pkg::FEAT_SELECT]) begin : gen_select
     kv_select #(
         .Lanes(Lanes),
-        .MaxTokens(MaxTokens)
+        .MaxTokens(MaxTokens),
+        .Features(Features)
     ) u_select (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
         .en_i            (en_i),
-        .start_i         (start_i[3]),
-        .rows_i          (rows_i),
-        .n_i             (dims_i),
-        .sinks_i         (sinks_i),
-        .recent_i        (recent_i),
-        .topk_i          (topk_i),
-        .beat_valid_i    (beat_valid_i[3]),
+        .start_i         (start_i[3] || start_i[4]),
+        .compress_i      (compress),
+        .cfg_i           (cfg_i),
+        .beat_valid_i    (beat_valid_i[3] || (beat_valid_i[4] && !beat_part_i[1])),
         .beat_i          (beat_i),
-        .beat_last_i     (beat_last_i),
+        .beat_rows_i     (beat_part_i[0]),
+        .beat_part_end_i (beat_part_end_i),
+        .beat_row_end_i  (beat_row_end_i),
         .abort_i         (beat_abort_i),
-        .ready_o         (ready_o[3]),
+        .ready_o         (select_ready),
         .push_valid_o    (push_valid[3]),
         .push_data_o     (push_entry[EntryW*3+10+:Width]),
         .push_bytes_o    (push_entry[EntryW*3+4+:6]),
         .push_last_o     (push_entry[EntryW*3+0]),
-        .push_pre_o      (push_entry[EntryW*3+1]),
         .push_nonfinite_o(push_entry[EntryW*3+2]),
         .push_saturated_o(push_entry[EntryW*3+3]),
+        .nonfinite_o     (select_nonfinite),
+        .saturated_o     (select_saturated),
         .ev_saturated_o  (saturated[15+:5]),
-        .ev_nonfinite_o  (nonfinite[30+:10])
+        .ev_nonfinite_o  (nonfinite[30+:10]),
+        .done_o          (select_done),
+        .row_i           (row),
+        .row_tier_o      (row_tier),
+        .row_kept_o      (row_has_tier)
     );
+    assign push_entry[EntryW*3+1] = 1'b0;
   end else begin : gen_no_select
-    assign ready_o[3] = 1'b0;
     assign push_valid[3] = 1'b0;
     assign push_entry[EntryW*3+:EntryW] = '0;
     assign saturated[15+:5] = '0;
     assign nonfinite[30+:10] = '0;
+    assign row_tier = '0;
+    assign {row_has_tier, select_ready, select_done, select_nonfinite, select_saturated} = '0;
   end
   assign token[3]  = 1'b0;
   assign groups[30+:10] = '0;
+  assign ready_o[3] = select_ready;
+
+  if (Features[kv_pkg::FEAT_COMPRESS]) begin : gen_compress
+    kv_compress #(
+        .MaxTokens(MaxTokens)
+    ) u_compress (
+        .clk_i          (clk_i),
+        .rst_i          (rst_i),
+        .en_i           (en_i),
+        .start_i        (start_i[4]),
+        .scores_out_i   (cfg_i[kv_pkg::REQ_SCORES_OUT_LSB]),
+        .beat_valid_i   (beat_valid_i[4]),
+        .beat_rows_i    (beat_part_i[1]),
+        .beat_part_end_i(beat_part_end_i),
+        .beat_row_end_i (beat_row_end_i),
+        .ready_o        (ready_o[4]),
+        .select_ready_i (select_ready),
+        .select_done_i  (select_done && compress),
+        .row_o          (row),
+        .kept_i         (row_has_tier),
+        .keys_o         (keys),
+        .beat_kept_o    (row_kept),
+        .end_o          (section_end),
+        .section_done_i (section_done),
+        .ev_nonfinite_i (nonfinite[10+:10]),
+        .nonfinite_o    (rows_nonfinite)
+    );
+  end else begin : gen_no_compress
+    assign {ready_o[4], keys, row_kept, section_end, rows_nonfinite} = '0;
+    assign row = '0;
+  end
+
+  if (Features[kv_pkg::FEAT_LINK]) begin : gen_link
+    kv_prbs #(
+        .Lanes(Lanes)
+    ) u_prbs (
+        .clk_i       (clk_i),
+        .rst_i       (rst_i),
+        .en_i        (en_i),
+        .source_i    (start_i[5]),
+        .sink_i      (start_i[6]),
+        .bytes_i     (cfg_i[kv_pkg::REQ_ROWS_LSB+:31]),
+        .seed_i      (cfg_i[kv_pkg::REQ_SEED_LSB+:31]),
+        .room_i      (room_i),
+        .beat_valid_i(beat_valid_i[6]),
+        .beat_i      (beat_i),
+        .beat_last_i (beat_last_i),
+        .abort_i     (beat_abort_i),
+        .push_valid_o(push_valid[4]),
+        .push_data_o (push_entry[EntryW*4+10+:Width]),
+        .push_bytes_o(push_entry[EntryW*4+4+:6]),
+        .push_last_o (push_entry[EntryW*4+0])
+    );
+    assign push_entry[EntryW*4+1+:3] = 3'b000;
+    assign ready_o[6:5] = 2'b11;
+  end else begin : gen_no_link
+    assign push_valid[4] = 1'b0;
+    assign push_entry[EntryW*4+:EntryW] = '0;
+    assign ready_o[6:5] = 2'b00;
+  end
+  assign token[4]  = 1'b0;
+  assign groups[40+:10] = '0;
+  assign saturated[20+:5] = '0;
+  assign nonfinite[40+:10] = '0;
 
   always_comb begin
     ev_token_o     = |token;
@@ -243,29 +339,34 @@ module kv_units #(
     end
   end
 
+  // A COMPRESS pushes from two units.
   assign push_o = push_valid != '0;
   always_comb begin
-    case ({unit_i[3] | unit_i[2], unit_i[3] | unit_i[1]})
-      2'd0: entry_o = push_entry[EntryW*0+:EntryW];
-      2'd1: entry_o = push_entry[EntryW*1+:EntryW];
-      2'd2: entry_o = push_entry[EntryW*2+:EntryW];
-      default: entry_o = push_entry[EntryW*3+:EntryW];
-    endcase
+    if (unit_i[6] || unit_i[5]) entry_o = push_entry[EntryW*4+:EntryW];
+    else if (unit_i[3] || (unit_i[4] && push_valid[3])) entry_o = push_entry[EntryW*3+:EntryW];
+    else if (unit_i[2]) entry_o = push_entry[EntryW*2+:EntryW];
+    else if (unit_i[1] || unit_i[4]) entry_o = push_entry[EntryW*1+:EntryW];
+    else entry_o = push_entry[EntryW*0+:EntryW];
   end
 
   // Not every set of units reads everything.
   logic unused;
   assign unused = &{
-    1'b0, start_i, scheme_i, axis_i, group_i, bits_i, layout_i, rows_i, dims_i, sinks_i, recent_i, topk_i,
-    beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, pre_start_i
+    1'b0, unit_i, start_i, cfg_i, scheme, axis, group, bits, layout, rows, dims, row_dims, keys, row,
+    row_tier, row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite,
+    rows_nonfinite,     select_ready, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
+    beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, pre_start_i
   };
 
 `ifndef SYNTHESIS
+  logic [4:0] turn;
+  assign turn = {unit_i[6] | unit_i[5], unit_i[4] | unit_i[3], unit_i[2], unit_i[4] | unit_i[1], unit_i[0]};
+
   always_ff @(posedge clk_i)
     if (!rst_i && en_i) begin
       assert ($countones(push_valid) <= 1)
       else $error("kv_units: two entries pushed at once");
-      assert ((push_valid & ~unit_i) == '0)
+      assert ((push_valid & ~turn) == '0)
       else $error("kv_units: a unit pushes out of its turn");
     end
 `endif

@@ -215,7 +215,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestReportJSON(t *testing.T) {
-	r := measure(t, open(t, "emu:"), Options{Quick: true, Only: []string{"token-latency", "compress"}})
+	r := measure(t, open(t, "emu:?features=0xf"), Options{Quick: true, Only: []string{"token-latency", "compress"}})
 	full, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestReportJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"schema_version":1`, `"source":"emulator"`, `"device":{"uri":"emu:"`, `"broken":[]`, `"absent":["compress"]`,
+	for _, want := range []string{`"schema_version":1`, `"source":"emulator"`, `"device":{"uri":"emu:?features=0xf"`, `"broken":[]`, `"absent":["compress"]`,
 		`"worst":{"settings":{"axis":"token","scheme":`, `"limit":{"at_least":false,"fixed":32,"per_word":0}`} {
 		if !strings.Contains(string(full), want) || !strings.Contains(string(brief), want) {
 			t.Errorf("no %s in %s", want, brief)

@@ -34,7 +34,7 @@ func (b *bench) choose(rows [][]uint16, n, sinks, recent, k int) (int, error) {
 		}
 		payload = append(payload, make([]byte, (i+1)*b.words(n)*b.p.BeatBytes()-len(payload))...)
 	}
-	r := packet.Request{Opcode: regmap.OpSelect, Rows: len(rows), Dims: n, Sinks: sinks, Recent: recent, TopK: k}
+	r := packet.Request{Opcode: regmap.OpSelect, Rows: len(rows), Dims: n, Selection: packet.Selection{Sinks: sinks, Recent: recent, TopK: k}}
 	resp, err := b.exchange(r, payload, 1, 2*min(n, sinks+recent+k))
 	return int(resp.Cycles), err
 }

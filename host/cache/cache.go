@@ -7,17 +7,17 @@
 //	layers.{l}.heads.{h}.k.codes, .v.codes   U8: what QUANTIZE gives for the first rows kept
 //	layers.{l}.heads.{h}.k.fp16, .v.fp16     F16 [R, D]: the remaining rows kept, bit for bit
 //	layers.{l}.heads.{h}.positions           I64: the positions kept, ascending; only if the policy evicts
+//	layers.{l}.heads.{h}.tiers               U8: the tier of each row kept; only if the policy has tiers
 //
-// The metadata has the policy as JSON and the shape. How many rows the codes
-// stand for follows from them: [policy.Policy.QuantizedRows] of the rows kept.
+// With tiers, codes has the rows per token of tiers 1 to 3 (8, 4 and 2 bits),
+// in order, each as QUANTIZE gives it at that width, and fp16 those of tier 0.
+//
+// The metadata has the policy as JSON, with a rule for every layer or head that
+// has settings of its own, and the shape. How many rows the codes stand for
+// follows from them and the tiers: [policy.Policy.QuantizedRows] of the rows kept.
 package cache
 
-import (
-	"github.com/kvaccel/kvaccel/driver/packet"
-	"github.com/kvaccel/kvaccel/driver/regmap"
-	"github.com/kvaccel/kvaccel/host/policy"
-	"github.com/kvaccel/kvaccel/host/session"
-)
+import "github.com/kvaccel/kvaccel/host/policy"
 
 // Cache is a compressed KV cache.
 type Cache struct {
@@ -30,11 +30,13 @@ type Cache struct {
 
 // Head is one head's part.
 type Head struct {
-	Positions []int // kept, ascending
+	Positions []int   // kept, ascending
+	Tiers     []uint8 // of each kept row; nil if the policy has none
 	K, V      Part
 }
 
-// Part is one head's keys or values: first the quantized rows, then the others.
+// Part is one head's keys or values: the quantized rows, and the others. Without
+// tiers the quantized ones come first.
 type Part struct {
 	Codes []byte   // scales, minima and codes
 	FP16  []uint16 // rows that stay binary16
@@ -64,16 +66,21 @@ func (b *Bytes) Add(o Bytes) {
 const positionBytes = 2
 
 // Bytes counts what head h of layer l takes: codes, scales and minima, rows
-// left as fp16 and, if the policy evicts, the list of positions.
+// left as fp16 and, if the policy evicts, the list of positions; or with tiers
+// the engine's tier map, 4 bits for each position of the prefix.
 func (c *Cache) Bytes(l, h int) Bytes {
 	head := &c.Layers[l][h]
+	pol := c.Policy.At(l, h)
 	var b Bytes
-	if c.Policy.Evicts() {
+	switch {
+	case pol.Tiers != nil:
+		b.Positions = int64(c.Prefix+1) / 2
+	case pol.Evicts():
 		b.Positions = positionBytes * int64(len(head.Positions))
 	}
-	for _, p := range c.parts(head) {
+	for _, p := range parts(pol, c.Prefix, head) {
 		b.Residual += 2 * int64(len(p.data.FP16))
-		codes := int64(p.rows) * int64(c.Dims) * int64(p.layout.Bits) / 8
+		codes := int64(p.codeBits(c.Dims) / 8)
 		b.Codes += codes
 		b.Scales += int64(len(p.data.Codes)) - codes
 	}
@@ -97,51 +104,4 @@ func (c *Cache) BytesIn() int64 {
 		return 0
 	}
 	return 2 * 2 * int64(len(c.Layers)) * int64(len(c.Layers[0])) * int64(c.Prefix) * int64(c.Dims)
-}
-
-// part is a Part with how to read it.
-type part struct {
-	name   string
-	layout packet.Layout
-	rows   int // quantized rows
-	data   *Part
-}
-
-func (c *Cache) parts(h *Head) [2]part {
-	k, _ := c.Policy.KLayout()
-	v, _ := c.Policy.VLayout()
-	kept := c.Policy.Kept(c.Prefix)
-	return [2]part{
-		{"k", k, c.Policy.QuantizedRows(kept, c.Policy.KBits, c.Policy.KAxis), &h.K},
-		{"v", v, c.Policy.QuantizedRows(kept, c.Policy.VBits, c.Policy.VAxis), &h.V},
-	}
-}
-
-// codeBytes is how many bytes of codes a part has.
-func (p part) codeBytes(dims int) int {
-	if p.rows == 0 {
-		return 0
-	}
-	return p.layout.QuantizedBytes(p.rows, dims)
-}
-
-// Coded gives the quantized rows of every head of layer l, first the keys of
-// all, then the values of all, as DEQUANTIZE takes them.
-func (c *Cache) Coded(l int) []session.Coded {
-	var keys, values []session.Coded
-	for h := range c.Layers[l] {
-		p := c.parts(&c.Layers[l][h])
-		keys = append(keys, session.Coded{Layout: p[0].coded(), Rows: p[0].rows, Dims: c.Dims, Data: p[0].data.Codes})
-		values = append(values, session.Coded{Layout: p[1].coded(), Rows: p[1].rows, Dims: c.Dims, Data: p[1].data.Codes})
-	}
-	return append(keys, values...)
-}
-
-// coded is the layout, or for a part that stays fp16 one that any engine takes
-// for its no rows.
-func (p part) coded() packet.Layout {
-	if p.rows == 0 {
-		return packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Bits: 8}
-	}
-	return p.layout
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/cache"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
@@ -30,7 +31,7 @@ type Restored struct {
 	Dims          int           `json:"dims"`
 	NumLayers     int           `json:"layers"`
 	KVHeads       int           `json:"kv_heads"`
-	TokensKept    int           `json:"tokens_kept"`
+	TokensKept    int           `json:"tokens_kept"` // of each head; their rounded mean if they differ
 	Costs
 
 	Layers [][]RestoredHead `json:"-"` // by layer and head
@@ -39,12 +40,12 @@ type Restored struct {
 // Restore decodes a whole cache on dev. progress may be nil.
 func Restore(ctx context.Context, dev driver.Device, c *cache.Cache, progress func(Progress)) (*Restored, error) {
 	s := session.New(dev)
-	if err := checkTiles(s, c.Policy, c.Dims); err != nil {
+	if err := checkRestore(s, c); err != nil {
 		return nil, err
 	}
 	out := &Restored{
 		SchemaVersion: SchemaVersion, Source: dev.Info().Source, Device: dev.Info(),
-		Policy: c.Policy, Model: c.Model, Prefix: c.Prefix, Dims: c.Dims, NumLayers: len(c.Layers), TokensKept: c.Policy.Kept(c.Prefix),
+		Policy: c.Policy, Model: c.Model, Prefix: c.Prefix, Dims: c.Dims, NumLayers: len(c.Layers), TokensKept: meanKept(c),
 	}
 	for l := range c.Layers {
 		if progress != nil {
@@ -63,20 +64,39 @@ func Restore(ctx context.Context, dev driver.Device, c *cache.Cache, progress fu
 	return out, nil
 }
 
+// checkRestore reports what the engine cannot restore, before anything is sent.
+func checkRestore(s *session.Session, c *cache.Cache) error {
+	for l := range c.Layers {
+		for _, j := range c.Coded(l) {
+			if j.Rows == 0 {
+				continue
+			}
+			if err := s.Require("restoring this cache", regmap.FeatDequantize); err != nil {
+				return err
+			}
+			if err := s.CheckTile(j.Layout, j.Dims); err != nil {
+				return fmt.Errorf("layer %d: %w", l, err)
+			}
+		}
+	}
+	return nil
+}
+
 // restoreLayer decodes a layer: the quantized rows by the engine, the others
 // as they stand.
 func restoreLayer(ctx context.Context, s *session.Session, c *cache.Cache, l int) ([]RestoredHead, error) {
-	n := len(c.Layers[l])
-	rows := make([][]uint16, 2*n)
-	if c.Policy.Quantizes() {
+	jobs := c.Coded(l)
+	rows := make([][]uint16, len(jobs))
+	if c.Quantized(l) {
 		var err error
-		if rows, err = s.Dequantize(ctx, c.Coded(l)); err != nil {
+		if rows, err = s.Dequantize(ctx, jobs); err != nil {
 			return nil, err
 		}
 	}
-	out := make([]RestoredHead, n)
+	k, v := c.Rows(l, rows)
+	out := make([]RestoredHead, len(c.Layers[l]))
 	for h, head := range c.Layers[l] {
-		out[h] = RestoredHead{head.Positions, append(rows[h], head.K.FP16...), append(rows[n+h], head.V.FP16...)}
+		out[h] = RestoredHead{head.Positions, k[h], v[h]}
 	}
 	return out, nil
 }

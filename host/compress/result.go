@@ -32,7 +32,7 @@ type Result struct {
 	BitsPerKept float64     `json:"bits_per_kept_element"` // bits out per element kept
 	Ratio       float64     `json:"ratio"`                 // bytes in / bytes out
 	TokensIn    int         `json:"tokens_in"`             // positions of the prefix
-	TokensKept  int         `json:"tokens_kept"`           // of each head
+	TokensKept  int         `json:"tokens_kept"`           // of each head; their rounded mean if they differ
 
 	Costs
 	Fidelity     *quality.Report `json:"fidelity"`                // nil without later queries or without Q
@@ -63,6 +63,7 @@ type TraceInfo struct {
 type HeadBytes struct {
 	Layer int         `json:"layer"`
 	Head  int         `json:"head"`
+	Kept  int         `json:"tokens_kept"`
 	Total int64       `json:"bytes_out"`
 	Bytes cache.Bytes `json:"bytes"`
 }
@@ -119,12 +120,33 @@ func (r *Result) account() {
 		for h := range c.Layers[l] {
 			b := c.Bytes(l, h)
 			r.Bytes.Add(b)
-			r.Heads = append(r.Heads, HeadBytes{l, h, b.Total(), b})
+			r.Heads = append(r.Heads, HeadBytes{l, h, len(c.Layers[l][h].Positions), b.Total(), b})
 		}
 	}
 	r.BytesIn, r.BytesOut = c.BytesIn(), r.Bytes.Total()
-	r.TokensIn, r.TokensKept = c.Prefix, c.Policy.Kept(c.Prefix)
-	r.Ratio = float64(r.BytesIn) / float64(r.BytesOut)
+	r.TokensIn, r.TokensKept = c.Prefix, meanKept(c)
+	if r.BytesOut > 0 {
+		r.Ratio = float64(r.BytesIn) / float64(r.BytesOut)
+	}
 	r.BitsPerElem = 16 * float64(r.BytesOut) / float64(r.BytesIn)
-	r.BitsPerKept = r.BitsPerElem * float64(r.TokensIn) / float64(r.TokensKept)
+	if kept := keptRows(c); kept > 0 { // a share of a very short prefix may be nothing
+		r.BitsPerKept = 8 * float64(r.BytesOut) / float64(kept*2*c.Dims)
+	}
+}
+
+// keptRows is how many rows all heads keep.
+func keptRows(c *cache.Cache) int {
+	n := 0
+	for l := range c.Layers {
+		for h := range c.Layers[l] {
+			n += len(c.Layers[l][h].Positions)
+		}
+	}
+	return n
+}
+
+// meanKept is how many rows a head keeps, rounded.
+func meanKept(c *cache.Cache) int {
+	heads := len(c.Layers) * len(c.Layers[0])
+	return (keptRows(c) + heads/2) / heads
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/packet"
@@ -14,6 +13,7 @@ import (
 	"github.com/kvaccel/kvaccel/host/parallel"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/quality"
+	"github.com/kvaccel/kvaccel/host/safetensors"
 	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
@@ -41,7 +41,7 @@ func DefaultPrefix(t int) int { return max(1, t-(t+7)/8) }
 // Run compresses the first positions of a trace as pol says, on dev, layer by
 // layer, and measures the fidelity of what it restores. What pol asks of the
 // trace or the engine and they cannot do is an error before anything is sent:
-// trace.ErrMissing, session.ErrGeometry, policy.ErrInvalid, ErrPrefix.
+// trace.ErrMissing, session.ErrGeometry, driver.ErrUnsupported, policy.ErrInvalid, ErrPrefix.
 func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Policy, opt Options) (*Result, error) {
 	n := opt.Prefix
 	if n == 0 {
@@ -50,15 +50,17 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	if n < 1 || n > t.T {
 		return nil, fmt.Errorf("%w: %s has %d positions, a prefix of %d was asked for", ErrPrefix, t.Name, t.T, n)
 	}
-	if err := pol.Validate(); err != nil {
+	plan, err := pol.Heads(n, t.Layers, t.Hkv)
+	if err != nil {
 		return nil, err
 	}
-	warnings := pol.Warnings()
-	pol = pol.Resolve(n)
 	r := &run{
-		s: session.New(dev), t: t, pol: pol, n: n, progress: opt.Progress,
-		cache: &cache.Cache{Policy: pol, Model: t.Model, Prefix: n, Dims: t.D},
-		res:   &Result{SchemaVersion: SchemaVersion, Source: dev.Info().Source, Device: dev.Info(), Policy: pol, Trace: traceInfo(t, n), Warnings: warnings},
+		s: session.New(dev), t: t, pol: pol.Resolve(n), plan: plan, n: n, progress: opt.Progress,
+		cache: &cache.Cache{Model: t.Model, Prefix: n, Dims: t.D},
+		res:   &Result{SchemaVersion: SchemaVersion, Source: dev.Info().Source, Device: dev.Info(), Trace: traceInfo(t, n), Warnings: pol.Warnings()},
+	}
+	if err := r.s.Require("policy "+pol.Name, pol.Features()...); err != nil {
+		return nil, err
 	}
 	if err := r.check(); err != nil {
 		return nil, err
@@ -69,7 +71,7 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 		}
 	}
 	r.step("done", t.Layers)
-	r.res.Cache = r.cache
+	r.res.Policy, r.res.Cache = r.cache.Policy, r.cache
 	r.res.account()
 	r.res.Costs = costs(r.s)
 	r.res.Fidelity = r.quality.Report(t.T-n, n)
@@ -80,7 +82,8 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 type run struct {
 	s        *session.Session
 	t        *trace.Trace
-	pol      policy.Policy
+	pol      policy.Policy     // resolved
+	plan     [][]policy.Policy // by layer and head, resolved
 	n        int
 	cache    *cache.Cache
 	quality  quality.Collector
@@ -102,23 +105,21 @@ func (r *run) step(stage string, l int) {
 
 // check finds out beforehand what would go wrong later.
 func (r *run) check() error {
-	if err := checkTiles(r.s, r.pol, r.t.D); err != nil {
-		return fmt.Errorf("%s: %w", r.t.Name, err)
-	}
-	if r.pol.Evicts() {
-		if err := r.s.CheckSelect(r.n); err != nil {
-			return fmt.Errorf("%s: %w", r.t.Name, err)
-		}
-	}
 	r.measure = r.n < r.t.T
 	if !r.measure {
 		r.res.FidelityNote = "the prefix is the whole trace: there are no later queries to measure on"
 	}
-	scores := r.pol.NeedsAttention(r.n)
 	var recorded, computed bool
-	for l := range r.t.Layers {
+	for l, heads := range r.plan {
+		scores := false
+		for h, p := range heads {
+			if err := checkHead(r.s, p, r.n, r.t.D); err != nil {
+				return fmt.Errorf("%s: layer %d head %d: %w", r.t.Name, l, h, err)
+			}
+			scores = scores || p.NeedsAttention(r.n)
+		}
 		rows := r.t.AttnRows(l)
-		recorded, computed = recorded || rows > 0, computed || rows == 0
+		recorded, computed = recorded || scores && rows > 0, computed || scores && rows == 0
 		switch {
 		case scores && rows == 0 && !r.t.HasQ(l):
 			return r.t.MissingQ(l, "the scores of policy "+r.pol.Name)
@@ -130,20 +131,24 @@ func (r *run) check() error {
 			r.res.FidelityNote = fmt.Sprintf("the trace has no queries (layers.%d.q): there is no attention to compare", l)
 		}
 	}
-	if scores {
-		switch {
-		case recorded && computed:
-			r.res.Trace.Scores = "mixed"
-		case recorded:
-			r.res.Trace.Scores = "recorded"
-		default:
-			r.res.Trace.Scores = "computed"
-		}
+	switch {
+	case recorded && computed:
+		r.res.Trace.Scores = "mixed"
+	case recorded:
+		r.res.Trace.Scores = "recorded"
+	case computed:
+		r.res.Trace.Scores = "computed"
 	}
 	return nil
 }
 
-func checkTiles(s *session.Session, pol policy.Policy, dims int) error {
+// checkHead reports whether the engine can follow a resolved policy for n rows
+// of dims elements.
+func checkHead(s *session.Session, pol policy.Policy, n, dims int) error {
+	if pol.Tiers != nil {
+		keys, group := tierLayout(pol)
+		return s.CheckCompress(n, dims, keys, group)
+	}
 	if l, ok := pol.KLayout(); ok {
 		if err := s.CheckTile(l, dims); err != nil {
 			return fmt.Errorf("keys: %w", err)
@@ -154,31 +159,35 @@ func checkTiles(s *session.Session, pol policy.Policy, dims int) error {
 			return fmt.Errorf("values: %w", err)
 		}
 	}
+	if pol.Evicts() {
+		return s.CheckSelect(n)
+	}
 	return nil
 }
 
 // layer compresses one layer and measures it.
 func (r *run) layer(ctx context.Context, l int) error {
 	r.step("read", l)
-	needScores := r.pol.NeedsAttention(r.n)
-	layer, c, err := r.t.Layer(l, r.measure || needScores && r.t.AttnRows(l) == 0)
+	needQ := r.measure
+	for _, p := range r.plan[l] {
+		needQ = needQ || p.NeedsAttention(r.n) && r.t.AttnRows(l) == 0
+	}
+	layer, c, err := r.t.Layer(l, needQ)
 	if err != nil {
 		return err
 	}
-	r.res.Trace.Saturated += c.Saturated
-	r.res.Trace.NonFinite += c.NonFinite
-
+	r.converted(c)
+	heads := make([]cache.Head, r.t.Hkv)
 	r.step("select", l)
-	positions, err := r.choose(ctx, l, layer)
-	if err != nil {
+	if err := r.choose(ctx, l, layer, heads); err != nil {
 		return fmt.Errorf("layer %d: %w", l, err)
 	}
 	r.step("quantize", l)
-	heads, err := r.quantize(ctx, layer, positions)
-	if err != nil {
+	if err := r.quantize(ctx, l, layer, heads); err != nil {
 		return fmt.Errorf("layer %d: %w", l, err)
 	}
 	r.cache.Layers = append(r.cache.Layers, heads)
+	r.cache.Policy = policy.Merge(r.pol, r.plan)
 	r.step("restore", l)
 	if !r.measure {
 		r.step("measure", l)
@@ -192,82 +201,50 @@ func (r *run) layer(ctx context.Context, l int) error {
 	return r.compare(ctx, l, layer, restored)
 }
 
-// choose gives the positions each head keeps.
-func (r *run) choose(ctx context.Context, l int, layer trace.Layer) ([][]int, error) {
-	if !r.pol.Evicts() {
-		all := make([][]int, r.t.Hkv)
-		for h := range all {
-			all[h] = cache.All(r.n)
-		}
-		return all, nil
-	}
-	sets := r.t.Hkv
-	if r.pol.Shared {
-		sets = 1
-	}
-	kept, err := r.s.Select(ctx, sets, func(h int) (session.Selection, error) {
-		sel := session.Selection{N: r.n, Sinks: r.pol.Sinks, Recent: r.pol.Recent, TopK: *r.pol.TopK}
-		rows, err := r.rows(ctx, l, h, layer)
-		sel.Weights = rows
-		return sel, err
-	})
-	for err == nil && len(kept) < r.t.Hkv {
-		kept = append(kept, slices.Clone(kept[0]))
-	}
-	return kept, err
-}
-
-// rows gives the rows that rank the positions for head h, or for all heads.
-func (r *run) rows(ctx context.Context, l, h int, layer trace.Layer) ([]uint16, error) {
-	switch {
-	case !r.pol.NeedsScores(r.n):
-		return nil, nil
-	case r.pol.Scorer == policy.Random:
-		return randomRows(l, h, r.n), nil
-	}
-	heads := queryHeads(r.t, h, r.pol.Shared)
-	w, c, err := weights(ctx, r.t, l, layer, heads, r.n, r.pol.Observe)
+// converted counts what the trace had to be changed in.
+func (r *run) converted(c safetensors.Converted) {
 	r.res.Trace.Saturated += c.Saturated
 	r.res.Trace.NonFinite += c.NonFinite
-	return w, err
 }
 
-// quantize compresses the kept rows: the keys of all heads, then the values,
-// so that neighbouring packets are of one kind.
-func (r *run) quantize(ctx context.Context, layer trace.Layer, positions [][]int) ([]cache.Head, error) {
-	heads := make([]cache.Head, r.t.Hkv)
+// quantize compresses the kept rows of the heads without tiers: the keys of all
+// heads, then the values, so that neighbouring packets are of one kind.
+func (r *run) quantize(ctx context.Context, l int, layer trace.Layer, heads []cache.Head) error {
 	var jobs []session.Rows
 	var codes []*[]byte // where the answer to each job goes
-	side := func(rows [][]uint16, bits int, axis policy.Axis, layout packet.Layout, part func(h *cache.Head) *cache.Part) {
+	side := func(p policy.Policy, rows []uint16, positions []int, bits int, axis policy.Axis, layout packet.Layout, part *cache.Part) {
+		kept := gather(rows, positions, r.t.D)
+		n := p.QuantizedRows(len(positions), bits, axis) * r.t.D
+		part.FP16 = kept[n:]
+		if n > 0 {
+			jobs = append(jobs, session.Rows{Layout: layout, Dims: r.t.D, Data: kept[:n]})
+			codes = append(codes, &part.Codes)
+		}
+	}
+	for _, keys := range []bool{true, false} {
 		for h := range heads {
-			p := part(&heads[h])
-			kept := gather(rows[h], positions[h], r.t.D)
-			n := r.pol.QuantizedRows(len(positions[h]), bits, axis) * r.t.D
-			p.FP16 = kept[n:]
-			if n > 0 {
-				jobs = append(jobs, session.Rows{Layout: layout, Dims: r.t.D, Data: kept[:n]})
-				codes = append(codes, &p.Codes)
+			p := r.plan[l][h]
+			switch layout, _ := p.KLayout(); {
+			case p.Tiers != nil:
+			case keys:
+				side(p, layer.K[h], heads[h].Positions, p.KBits, p.KAxis, layout, &heads[h].K)
+			default:
+				layout, _ = p.VLayout()
+				side(p, layer.V[h], heads[h].Positions, p.VBits, p.VAxis, layout, &heads[h].V)
 			}
 		}
 	}
-	for h := range heads {
-		heads[h].Positions = positions[h]
-	}
-	k, _ := r.pol.KLayout()
-	v, _ := r.pol.VLayout()
-	side(layer.K, r.pol.KBits, r.pol.KAxis, k, func(h *cache.Head) *cache.Part { return &h.K })
-	side(layer.V, r.pol.VBits, r.pol.VAxis, v, func(h *cache.Head) *cache.Part { return &h.V })
 	if len(jobs) == 0 {
-		return heads, nil
+		return nil
 	}
 	coded, err := r.s.Quantize(ctx, jobs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, c := range coded {
 		*codes[i] = c.Data
 	}
-	return heads, nil
+	return nil
 }
 
 // gather copies the rows at positions.

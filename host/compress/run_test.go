@@ -2,6 +2,7 @@ package compress
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -66,7 +67,7 @@ func cases(t *testing.T) map[string]policy.Policy {
 		"only keys":     {KBits: ptr(6), KAxis: ptr(policy.Channel), Group: ptr(16), Residual: ptr(1)},
 		"sinks":         {TopK: ptr(20), Sinks: ptr(3), Recent: ptr(5), Observe: ptr(10), KBits: ptr(2), VBits: ptr(2), Group: ptr(policy.GroupRow)},
 		"residual wins": {KBits: ptr(4), VBits: ptr(4), Residual: ptr(1000)},
-		"all kept":      {TopK: ptr(1000)},
+		"all kept":      {TopK: ptr(150)},
 		"q4_0 values":   {Layout: ptr(policy.Q40), KBits: ptr(policy.FP16Bits), Residual: ptr(3)},
 	} {
 		m[name] = policy.Full().With(o)
@@ -128,7 +129,7 @@ func TestKeepsTheRightRows(t *testing.T) {
 				got := rest.Layers[l][h]
 				want := cache.All(n)
 				if p.Evicts() {
-					w, _, err := weights(t.Context(), tr, l, layer, queryHeads(tr, h, false), n, p.Observe)
+					w, _, err := weights(t.Context(), tr, l, layer, queryHeads(tr, h, false), n, queries(tr, l, n, p))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -207,7 +208,9 @@ func checkRows(t *testing.T, name string, p policy.Policy, bits int, axis policy
 // the same rows.
 func TestCacheDoesNotDependOnTheEngine(t *testing.T) {
 	dir := t.TempDir()
-	for name, pol := range cases(t) {
+	all := cases(t)
+	maps.Copy(all, methods(t))
+	for name, pol := range all {
 		var first []byte
 		var rows [][]RestoredHead
 		for _, uri := range []string{"emu:", "emu:?lanes=2&tile-tokens=64", "emu:?lanes=16&max-dim=32&max-tokens=256&tile-tokens=256"} {

@@ -3,6 +3,7 @@ package compress
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/kvaccel/kvaccel/host/attention"
 	"github.com/kvaccel/kvaccel/host/parallel"
@@ -12,17 +13,34 @@ import (
 	"github.com/kvaccel/kvaccel/internal/fp16"
 )
 
-// observed is the range of query positions of layer l that feed the scores of
-// an n-position prefix: its last `observe`, as far as weights were recorded.
-func observed(t *trace.Trace, l, n, observe int) (first int) {
-	if observe != policy.ObserveAll {
-		first = max(0, n-observe)
-	}
+// queries lists, ascending, the query positions of layer l that feed the scores of
+// an n-position prefix: its last p.Observe, and p.Probe of those before drawn at
+// random; as far as weights were recorded.
+func queries(t *trace.Trace, l, n int, p policy.Policy) []int {
+	least := 0
 	if rows := t.AttnRows(l); rows > 0 {
-		first = max(first, t.T-rows)
+		least = t.T - rows
 	}
-	return first
+	first := least
+	if p.Observe != policy.ObserveAll {
+		first = max(least, n-p.Observe)
+	}
+	var list []int
+	rng := rand.New(rand.NewPCG(uint64(l), probeStream))
+	if before := first - least; before > 0 {
+		for _, q := range rng.Perm(before)[:min(p.Probe, before)] {
+			list = append(list, least+q)
+		}
+	}
+	slices.Sort(list)
+	for q := first; q < n; q++ {
+		list = append(list, q)
+	}
+	return list
 }
+
+// probeStream keeps the draw of queries apart from that of scores.
+const probeStream = 1 << 32
 
 // queryHeads lists the query heads whose rows rank the positions of key-value
 // head kv: those of its group, or all of the layer.
@@ -51,15 +69,14 @@ func randomRows(l, h, n int) []uint16 {
 	return rows
 }
 
-// weights gives the attention rows that SELECT adds: for each observed query
-// position one row of n weights per query head listed. Recorded weights are taken as they
+// weights gives the attention rows that SELECT adds: for each query position listed
+// one row of n weights per query head listed. Recorded weights are taken as they
 // stand; otherwise they are computed.
-func weights(ctx context.Context, t *trace.Trace, l int, layer trace.Layer, heads []int, n, observe int) ([]uint16, safetensors.Converted, error) {
-	first := observed(t, l, n, observe)
-	rows := make([]uint16, (n-first)*len(heads)*n)
-	row := func(query, i int) []uint16 { return rows[((query-first)*len(heads)+i)*n:][:n] }
+func weights(ctx context.Context, t *trace.Trace, l int, layer trace.Layer, heads []int, n int, queries []int) ([]uint16, safetensors.Converted, error) {
+	rows := make([]uint16, len(queries)*len(heads)*n)
+	row := func(query, i int) []uint16 { return rows[(query*len(heads)+i)*n:][:n] }
 	if t.AttnRows(l) > 0 {
-		c, err := recorded(t, l, heads, first, n, row)
+		c, err := recorded(t, l, heads, n, queries, row)
 		return rows, c, err
 	}
 	k, q := make([][]float64, len(heads)), make([][]float64, len(heads))
@@ -67,11 +84,10 @@ func weights(ctx context.Context, t *trace.Trace, l int, layer trace.Layer, head
 		k[i] = attention.Floats(layer.K[head/(t.Hq/t.Hkv)][:n*t.D])
 		q[i] = attention.Floats(layer.Q[head][:n*t.D])
 	}
-	err := parallel.Each(ctx, n-first, func(i int) error {
-		query := first + i
+	err := parallel.Each(ctx, len(queries), func(i int) error {
 		buf := make([]float64, n)
 		for g := range q {
-			attention.Weights(row(query, g), q[g][query*t.D:][:t.D], k[g], query, t.Scale, buf)
+			attention.Weights(row(i, g), q[g][queries[i]*t.D:][:t.D], k[g], queries[i], t.Scale, buf)
 		}
 		return nil
 	})
@@ -79,16 +95,20 @@ func weights(ctx context.Context, t *trace.Trace, l int, layer trace.Layer, head
 }
 
 // recorded copies the first n weights of each recorded row of the query heads
-// listed.
-func recorded(t *trace.Trace, l int, heads []int, first, n int, row func(query, i int) []uint16) (total safetensors.Converted, err error) {
+// listed, reading neighbouring queries together.
+func recorded(t *trace.Trace, l int, heads []int, n int, queries []int, row func(query, i int) []uint16) (total safetensors.Converted, err error) {
 	for g, head := range heads {
-		w, c, err := t.Attn(l, head, first, n-first)
-		if err != nil {
-			return total, err
-		}
-		total.Add(c)
-		for i := range n - first {
-			copy(row(first+i, g), w[i*t.T:])
+		for at, run := 0, 0; at < len(queries); at += run {
+			for run = 1; at+run < len(queries) && queries[at+run] == queries[at]+run; run++ {
+			}
+			w, c, err := t.Attn(l, head, queries[at], run)
+			if err != nil {
+				return total, err
+			}
+			total.Add(c)
+			for i := range run {
+				copy(row(at+i, g), w[i*t.T:])
+			}
 		}
 	}
 	return total, nil

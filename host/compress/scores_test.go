@@ -56,7 +56,7 @@ func TestRecordedWeights(t *testing.T) {
 	const T, Tq, n = 20, 9, 16
 	tr := openTrace(t, tensor("layers.0.k", false, 2, T, 16), tensor("layers.0.v", false, 2, T, 16), tensor("layers.0.attn", true, 1, 6, Tq, T))
 	for _, c := range []struct{ observe, first int }{{policy.ObserveAll, 11}, {100, 11}, {5, 11}, {3, 13}, {1, 15}} {
-		w, _, err := weights(t.Context(), tr, 0, trace.Layer{}, queryHeads(tr, 1, false), n, c.observe)
+		w, _, err := weights(t.Context(), tr, 0, trace.Layer{}, queryHeads(tr, 1, false), n, queries(tr, 0, n, policy.Policy{Observe: c.observe}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestComputedWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	const observe = 4
-	w, _, err := weights(t.Context(), tr, 0, layer, queryHeads(tr, 1, false), n, observe)
+	w, _, err := weights(t.Context(), tr, 0, layer, queryHeads(tr, 1, false), n, queries(tr, 0, n, policy.Policy{Observe: observe}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestSharedSelectionIsOneForAllHeads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, _, err := weights(t.Context(), tr, l, layer, queryHeads(tr, 0, true), 128, 1)
+		w, _, err := weights(t.Context(), tr, l, layer, queryHeads(tr, 0, true), 128, []int{127})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -108,22 +108,23 @@ func (o *Options) Complete(m *llm.Model) error {
 	if o.Limit < 1 || o.Limit > windows {
 		return bad("--windows is %d, want 1 to %d, as many as %s has", o.Limit, windows, o.TextName)
 	}
-	return o.completeRuns()
+	return o.completeRuns(m)
 }
 
 // completeRuns resolves the policies for the prefix.
-func (o *Options) completeRuns() error {
+func (o *Options) completeRuns(m *llm.Model) error {
 	seen := map[string]bool{}
 	runs := make([]Run, len(o.Runs))
 	for i, r := range o.Runs {
-		if err := r.Policy.Validate(); err != nil {
+		heads, err := r.Policy.Heads(o.Prefix, m.Layers, m.KVHeads)
+		if err != nil {
 			return fmt.Errorf("policy %s: %w", r.Name, err)
 		}
 		if seen[r.Name] {
 			return fmt.Errorf("%w: --policy names %s twice", ErrOptions, r.Name)
 		}
 		seen[r.Name] = true
-		r.Policy = r.Policy.Resolve(o.Prefix)
+		r.Policy = policy.Merge(r.Policy.Resolve(o.Prefix), heads)
 		runs[i] = r
 	}
 	o.Runs = runs
@@ -155,6 +156,6 @@ func WithBudget(p policy.Policy, budget, n int) (policy.Policy, error) {
 		recent = min(recent, rest-1)
 	}
 	k := rest - recent
-	p.Recent, p.RecentPercent, p.TopK, p.TopKPercent = recent, 0, &k, 0
+	p.Recent, p.RecentPercent, p.TopK, p.TopKPercent, p.Budget, p.BudgetPercent = recent, 0, &k, 0, nil, 0
 	return p.Resolve(n), nil
 }

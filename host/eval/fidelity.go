@@ -61,7 +61,8 @@ func (e *evaluation) fidelity(ctx context.Context, res *Result) error {
 	defer func() { e.devices <- dev }()
 	rows := res.all()
 	for i, row := range rows {
-		f, _, err := fidelityOf(ctx, dev, t, row.Policy, e.Prefix)
+		// A control may have more rows than the prefix: those of later chunks.
+		f, _, err := fidelityOf(ctx, dev, t, row.Policy.Within(e.Prefix), e.Prefix)
 		if err != nil {
 			return fmt.Errorf("fidelity of policy %s: %w", row.Name, err)
 		}

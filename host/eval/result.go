@@ -96,9 +96,21 @@ func (e *evaluation) result(runs, controls []Run) *Result {
 	return r
 }
 
+// kept is how many positions of the prefix a head keeps; the rounded mean, if
+// heads differ.
+func (e *evaluation) kept(p policy.Policy) int {
+	sum, heads := 0, e.m.Layers*e.m.KVHeads
+	for l := range e.m.Layers {
+		for h := range e.m.KVHeads {
+			sum += p.At(l, h).Kept(e.Prefix)
+		}
+	}
+	return (sum + heads/2) / heads
+}
+
 // row sums up one run.
 func (e *evaluation) row(r Run) Row {
-	row := Row{Name: r.Name, Policy: r.Policy, Kept: r.Policy.Kept(e.Prefix), Needle: e.needleRow(r)}
+	row := Row{Name: r.Name, Policy: r.Policy, Kept: e.kept(r.Policy), Needle: e.needleRow(r)}
 	var mine, ref []Block
 	var positions int64
 	var prompt, decode Cycles

@@ -140,8 +140,12 @@ func (e *evaluation) checkRuns() error {
 	s := session.New(d)
 	check := func(r Run) error {
 		err := kvengine.Check(s, r.Policy, e.m.Config)
-		if err == nil && r.Policy.Evicts() {
-			err = s.CheckSelect(max(e.Prefix, min(e.Window, r.Policy.Kept(e.Window)+e.Chunk)))
+		for l := 0; l < e.m.Layers && err == nil; l++ {
+			for h := range e.m.KVHeads {
+				if p := r.Policy.At(l, h); p.Evicts() && err == nil {
+					err = s.CheckSelect(max(e.Prefix, min(e.Window, p.Kept(e.Window)+e.Chunk)))
+				}
+			}
 		}
 		return err
 	}
@@ -198,7 +202,7 @@ func (e *evaluation) passage(ctx context.Context, p passage, key unitKey, runs [
 	if len(todo) == 0 {
 		return nil
 	}
-	prompt, err := read(ctx, e.m, p, recorded(todo))
+	prompt, err := read(ctx, e.m, p, recorded(todo, e.m.Config))
 	if err != nil {
 		return err
 	}
@@ -242,18 +246,16 @@ func (e *evaluation) unit(ctx context.Context, d decoder, prompt *kvengine.Cache
 }
 
 // recorded is how many queries' attention rows a prompt has to keep for runs.
-func recorded(runs []Run) int {
-	n := 0
+func recorded(runs []Run, cfg llm.Config) int {
+	most := 0
 	for _, r := range runs {
-		switch {
-		case !r.Policy.Evicts() || r.Policy.Scorer == policy.Random:
-		case r.Policy.Observe == policy.ObserveAll:
-			return kvengine.RecordAll
-		default:
-			n = max(n, r.Policy.Observe)
+		n := kvengine.Observed(r.Policy, cfg)
+		if n == kvengine.RecordAll {
+			return n
 		}
+		most = max(most, n)
 	}
-	return n
+	return most
 }
 
 func (e *evaluation) report(n int) {

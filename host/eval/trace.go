@@ -63,7 +63,7 @@ func Trace(ctx context.Context, dev driver.Device, t *trace.Trace, runs []Run, p
 			progress(i, len(all))
 		}
 		row, err := traceRow(ctx, dev, t, r, prefix)
-		if r.Control && errors.Is(err, session.ErrGeometry) {
+		if r.Control && (errors.Is(err, session.ErrGeometry) || errors.Is(err, driver.ErrUnsupported)) {
 			out.LeftOut = append(out.LeftOut, fmt.Sprintf("%s: %v", r.Name, err))
 			continue
 		}

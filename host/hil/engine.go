@@ -57,7 +57,7 @@ func (b *bench) tasks() (list []task) {
 	for _, n := range []int{b.p.MaxTokens / 8, b.p.MaxTokens} {
 		if has(regmap.FeatSelect) {
 			row := halves(b.noise[:2*n])
-			list = append(list, task{fmt.Sprintf("select/n=%d/k=%d", n, n/4), packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, Sinks: 4, Recent: 16, TopK: n / 4}, row})
+			list = append(list, task{fmt.Sprintf("select/n=%d/k=%d", n, n/4), packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, Selection: packet.Selection{Sinks: 4, Recent: 16, TopK: n / 4}}, row})
 		}
 	}
 	if has(regmap.FeatEcho) {

@@ -6,8 +6,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
@@ -72,28 +70,66 @@ type Policy struct {
 	Recent int  `json:"recent"`
 	TopK   *int `json:"topk"`
 
+	// Budget is how many positions are kept in all: Resolve makes TopK what is
+	// left of it after sinks and recent. nil leaves TopK in force.
+	Budget *int `json:"budget,omitempty"`
+
 	// Shares of the prefix in percent, rounded down to whole positions by
 	// Resolve; 0 leaves the number beside it in force.
-	RecentPercent int `json:"recent_percent,omitempty"`
-	TopKPercent   int `json:"topk_percent,omitempty"`
+	RecentPercent  int `json:"recent_percent,omitempty"`
+	TopKPercent    int `json:"topk_percent,omitempty"`
+	BudgetPercent  int `json:"budget_percent,omitempty"`
+	ObservePercent int `json:"observe_percent,omitempty"`
+	ProbePercent   int `json:"probe_percent,omitempty"`
 
-	Observe int `json:"observe"` // how many of the last prefix queries feed the scores; ObserveAll is all
+	// Observe is how many of the last prefix queries feed the scores; ObserveAll
+	// is all. Probe is how many of those before them do as well, drawn at random
+	// with a fixed seed per layer.
+	Observe int `json:"observe"`
+	Probe   int `json:"probe,omitempty"`
+
+	// Lambda multiplies all scores before each query; nil is 1, no decay. With
+	// Normalise a score is divided by how many of the queries could see the position.
+	// Pool is an odd window, up to 15, over which scores are summed before they are
+	// compared, or with PoolMax their maximum taken; 0 and 1 pool nothing.
+	Lambda    *float64 `json:"lambda,omitempty"`
+	Normalise bool     `json:"normalise,omitempty"`
+	Pool      int      `json:"pool,omitempty"`
+	PoolMax   bool     `json:"pool_max,omitempty"`
 
 	// Scorer says what ranks the positions; empty stands for Attention.
 	// Shared ranks them once for all heads of a layer, by the rows of all its
 	// query heads; otherwise each key-value head has its own group's.
 	Scorer Scorer `json:"scorer,omitempty"`
 	Shared bool   `json:"shared,omitempty"`
+
+	// Pyramid, if not 0, gives lower layers more of the positions kept for their
+	// score than upper ones; it is PyramidKV's beta, see pyramid. Adaptive, if
+	// not nil, shares those of a layer out among its heads by their scores;
+	// it is the percentage that every head has of its even share.
+	Pyramid  int  `json:"pyramid,omitempty"`
+	Adaptive *int `json:"adaptive,omitempty"`
+
+	// Tiers gives every kept position a precision of its own. Protected is the
+	// width of the first and last positions; 0 stands for 16. Values are then
+	// per token, and KBits is that of keys per channel; keys per token have the
+	// width of their tier.
+	Tiers     *Tiers `json:"tiers,omitempty"`
+	Protected int    `json:"protected_bits,omitempty"`
+
+	// Rules change settings for some layers and heads; later ones win.
+	Rules []Rule `json:"rules,omitempty"`
 }
 
 // Scorer is what ranks the positions.
 type Scorer string
 
 // The scorers. Random is a control: rows of weights drawn by a generator that
-// is seeded with the layer and the head alone.
+// is seeded with the layer and the head alone. KeyNorm prefers keys of low norm.
 const (
 	Attention Scorer = "attention"
 	Random    Scorer = "random"
+	KeyNorm   Scorer = "key-norm"
 )
 
 // Full keeps everything as it is: what flags start from without a policy.
@@ -102,64 +138,13 @@ func Full() Policy {
 }
 
 // Evicts reports whether positions may be dropped.
-func (p Policy) Evicts() bool { return p.TopK != nil || p.TopKPercent > 0 }
+func (p Policy) Evicts() bool {
+	return p.TopK != nil || p.TopKPercent > 0 || p.Budget != nil || p.BudgetPercent > 0
+}
 
-// Quantizes reports whether anything is quantized.
-func (p Policy) Quantizes() bool { return p.KBits != FP16Bits || p.VBits != FP16Bits }
-
-// Bits lists the widths that KBits and VBits may have.
-var Bits = []int{2, 3, 4, 5, 6, 8, FP16Bits}
-
-// Validate reports the first setting that no engine could follow. Whether a
-// certain engine can, with dims and positions known, is for package session.
-func (p Policy) Validate() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
-	}
-	for _, f := range []struct {
-		name string
-		bits int
-		axis Axis
-	}{{"k", p.KBits, p.KAxis}, {"v", p.VBits, p.VAxis}} {
-		if !slices.Contains(Bits, f.bits) {
-			return bad("%s-bits is %d, want 2, 3, 4, 5, 6 or 8, or 16 to keep fp16", f.name, f.bits)
-		}
-		if f.axis != Token && f.axis != Channel {
-			return bad("%s-axis is %q, want %s or %s", f.name, f.axis, Channel, Token)
-		}
-		if f.axis == Channel && f.bits != FP16Bits && p.Group == GroupRow {
-			return bad("%s-axis channel needs a group of 16, 32, 64 or 128 tokens; a group of the whole row is per token", f.name)
-		}
-	}
-	if p.Scheme != Asym && p.Scheme != Sym && p.Scheme != Offset {
-		return bad("scheme is %q, want %s or %s", p.Scheme, Asym, Sym)
-	}
-	if !slices.Contains([]Scorer{"", Attention, Random}, p.Scorer) {
-		return bad("scorer is %q, want %s or %s", p.Scorer, Attention, Random)
-	}
-	if !slices.Contains([]int{GroupRow, 16, 32, 64, 128}, p.Group) {
-		return bad("group is %d, want 16, 32, 64, 128 or the row", p.Group)
-	}
-	if err := p.checkLayout(); err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"residual", p.Residual}, {"sinks", p.Sinks}, {"recent", p.Recent}, {"observe", p.Observe}, {"topk", p.topK()}} {
-		if f.v < 0 {
-			return bad("%s is %d, want 0 or more", f.name, f.v)
-		}
-	}
-	for _, v := range []int{p.RecentPercent, p.TopKPercent} {
-		if v < 0 || v > 100 {
-			return bad("a share of the prefix is %d %%, want 0 to 100", v)
-		}
-	}
-	if p.Evicts() && max(p.Sinks, p.Recent, p.topK(), p.RecentPercent, p.TopKPercent) == 0 {
-		return bad("sinks, recent and topk are all 0, so nothing would be kept")
-	}
-	return nil
+// Quantizes reports whether anything is quantized by QUANTIZE, tiers aside.
+func (p Policy) Quantizes() bool {
+	return p.Tiers == nil && (p.KBits != FP16Bits || p.VBits != FP16Bits)
 }
 
 func (p Policy) topK() int {
@@ -168,43 +153,6 @@ func (p Policy) topK() int {
 	}
 	return *p.TopK
 }
-
-// Resolve turns shares into numbers for a prefix of n positions. A share of
-// the recent positions is at least one position, so that a short prefix does
-// not lose everything.
-func (p Policy) Resolve(n int) Policy {
-	if p.RecentPercent > 0 {
-		p.Recent, p.RecentPercent = max(1, n*p.RecentPercent/100), 0
-	}
-	if p.TopKPercent > 0 {
-		k := n * p.TopKPercent / 100
-		p.TopK, p.TopKPercent = &k, 0
-	}
-	if p.ResidualInRecent {
-		if p.Evicts() {
-			p.Residual = min(p.Residual, p.Recent)
-		}
-		p.ResidualInRecent = false
-	}
-	return p
-}
-
-// Kept is how many of n positions a resolved policy keeps.
-func (p Policy) Kept(n int) int {
-	if !p.Evicts() {
-		return n
-	}
-	// One at a time, so that huge settings cannot overflow.
-	return min(n, min(n, p.Sinks)+min(n, p.Recent)+min(n, p.topK()))
-}
-
-// NeedsScores reports whether a resolved policy has to rank any of n positions.
-func (p Policy) NeedsScores(n int) bool {
-	return p.Evicts() && p.topK() > 0 && min(n, p.Sinks)+min(n, p.Recent) < n
-}
-
-// NeedsAttention reports whether the ranking takes attention weights.
-func (p Policy) NeedsAttention(n int) bool { return p.NeedsScores(n) && p.Scorer != Random }
 
 // KLayout is the engine's layout for keys; ok is false if they stay fp16.
 func (p Policy) KLayout() (l packet.Layout, ok bool) { return p.layout(p.KBits, p.KAxis) }
@@ -228,9 +176,10 @@ func (p Policy) layout(bits int, axis Axis) (packet.Layout, bool) {
 
 // QuantizedRows is how many of the first of kept rows are quantized along
 // axis by a resolved policy; the others stay fp16. Per channel it is a whole
-// number of groups.
+// number of groups. Rows per token of a policy with tiers are told apart by
+// their tier alone.
 func (p Policy) QuantizedRows(kept, bits int, axis Axis) int {
-	if bits == FP16Bits {
+	if bits == FP16Bits || p.Tiers != nil && axis == Token {
 		return 0
 	}
 	n := max(kept-p.Residual, 0)
@@ -238,19 +187,4 @@ func (p Policy) QuantizedRows(kept, bits int, axis Axis) int {
 		n -= n % p.Group
 	}
 	return n
-}
-
-// Warnings lists settings that have no effect, as sentences.
-func (p Policy) Warnings() []string {
-	var w []string
-	if !p.Evicts() && (p.Sinks > 0 || p.Recent > 0) {
-		w = append(w, "sinks and recent have no effect without topk: nothing is evicted (topk 0 keeps just these)")
-	}
-	if p.topK() == 0 && p.TopKPercent == 0 && p.Observe != ObserveAll {
-		w = append(w, "observe has no effect without topk: no scores are needed")
-	}
-	if !p.Quantizes() && p.Residual > 0 {
-		w = append(w, "residual has no effect: keys and values stay fp16 anyway")
-	}
-	return w
 }

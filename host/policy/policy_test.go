@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestJoins(t *testing.T) {
 	for name, want := range map[string]error{
 		"h2o+streaming": ErrConflict, "kivi-2+kivi-4": ErrConflict, "h2o+h2o": ErrConflict,
 		"": ErrUnknown, "h2o+": ErrUnknown, "H2O": ErrUnknown, "kivi": ErrUnknown,
-		"zipcache": ErrEngineLacks, "snapkv+kivi-4": ErrEngineLacks,
+		"kvquant": ErrEngineLacks, "h2o+gear": ErrEngineLacks, "zipcache+kivi-4": ErrConflict, "h2o+zipcache": ErrConflict, "tiers+kivi-2": ErrConflict,
 	} {
 		if _, err := Lookup(name); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", name, err, want)
@@ -115,6 +116,30 @@ func TestValidate(t *testing.T) {
 		"negative topk":           {func(p *Policy) { p.TopK = ptr(-4) }, "topk is -4"},
 		"negative observe":        {func(p *Policy) { p.Observe = -4 }, "observe is -4"},
 		"nothing kept":            {func(p *Policy) { p.TopK = ptr(0) }, "nothing would be kept"},
+		"even window":             {func(p *Policy) { p.Pool = 16 }, "pool is 16, want an odd window of 1 to 15"},
+		"wide window":             {func(p *Policy) { p.Pool = 17 }, "pool is 17"},
+		"max of one":              {func(p *Policy) { p.PoolMax = true }, "pool of 3"},
+		"lambda":                  {func(p *Policy) { p.Lambda = ptr(1.5) }, "lambda is 1.5"},
+		"lambda NaN":              {func(p *Policy) { p.Lambda = ptr(math.NaN()) }, "lambda"},
+		"decay of norms":          {func(p *Policy) { p.Lambda, p.Scorer = ptr(.5), KeyNorm }, "no queries"},
+		"no decay of norms":       {func(p *Policy) { p.Lambda, p.Scorer = ptr(1.), KeyNorm }, ""},
+		"normalised decay":        {func(p *Policy) { p.Lambda, p.Normalise = ptr(.5), true }, "normalise"},
+		"summed norms":            {func(p *Policy) { p.Pool, p.Scorer = 3, KeyNorm }, "pool-mode max"},
+		"pooled norms":            {func(p *Policy) { p.Pool, p.PoolMax, p.Scorer = 3, true, KeyNorm }, ""},
+		"shared norms":            {func(p *Policy) { p.Shared, p.Scorer = true, KeyNorm }, "shared"},
+		"adaptive":                {func(p *Policy) { p.Adaptive = ptr(101) }, "adaptive is 101"},
+		"adaptive and shared":     {func(p *Policy) { p.Adaptive, p.Shared = ptr(10), true }, "adaptive"},
+		"scorer":                  {func(p *Policy) { p.Scorer = "best" }, "best"},
+		"tiers of 90":             {func(p *Policy) { p.Tiers = &Tiers{0, 0, 50, 40} }, "90 %"},
+		"negative tiers":          {func(p *Policy) { p.Tiers = &Tiers{-10, 50, 50, 10} }, "-10"},
+		"tiers and bits":          {func(p *Policy) { p.Tiers, p.VBits = &Tiers{100}, 4 }, "v-bits"},
+		"tiers and key bits":      {func(p *Policy) { p.Tiers, p.KBits = &Tiers{100}, 4 }, "k-bits 4"},
+		"tiers and channel":       {func(p *Policy) { p.Tiers, p.KAxis = &Tiers{100}, Channel }, "one width"},
+		"tiers with channel":      {func(p *Policy) { p.Tiers, p.KAxis, p.KBits = &Tiers{100}, Channel, 4 }, ""},
+		"tiers and residual":      {func(p *Policy) { p.Tiers, p.Residual = &Tiers{100}, 4 }, "residual"},
+		"tiers in blocks":         {func(p *Policy) { p.Tiers, p.Layout, p.Scheme = &Tiers{100}, Q80, Sym }, "layout"},
+		"protected":               {func(p *Policy) { p.Tiers, p.Protected = &Tiers{100}, 3 }, "protected is 3"},
+		"rule of shared":          {func(p *Policy) { p.Rules = []Rule{{Set: Override{Shared: ptr(true)}}} }, "rule 1"},
 		"share over 100":          {func(p *Policy) { p.TopKPercent = 101 }, "101"},
 		"only sinks":              {func(p *Policy) { p.TopK, p.Sinks = ptr(0), 1 }, ""},
 	} {
@@ -171,7 +196,7 @@ func TestKeptDoesNotOverflow(t *testing.T) {
 }
 
 func TestJSONRoundTrip(t *testing.T) {
-	for _, name := range []string{"full", "h2o", "streaming", "h2o+kivi-4", "tova+q4_0"} {
+	for _, name := range []string{"full", "h2o", "streaming", "h2o+kivi-4", "tova+q4_0", "snapkv", "adakv+kivi-2", "zipcache", "h2o+tiers"} {
 		p := lookup(t, name)
 		b, err := json.Marshal(p)
 		if err != nil {

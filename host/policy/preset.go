@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,6 +25,7 @@ const (
 	Neutral      Kind = "neutral"
 	Selection    Kind = "selection"
 	Quantization Kind = "quantization"
+	Both         Kind = "selection and quantization"
 )
 
 // Preset is a published scheme as settings of the engine.
@@ -47,6 +49,11 @@ const (
 	kiviSource  = "Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024"
 	tovaSource  = "Oren et al., Transformers are Multi-State RNNs, EMNLP 2024"
 	ggmlSource  = "ggml, block_"
+	snapSource  = "Li et al., SnapKV: LLM Knows What You are Looking for Before Generation, NeurIPS 2024"
+	pyraSource  = "Cai et al., PyramidKV: Dynamic KV Cache Compression based on Pyramidal Information Funneling, 2024"
+	adaSource   = "Feng et al., Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation for Efficient LLM Inference, 2024"
+	zipSource   = "He et al., ZipCache: Accurate and Efficient KV Cache Quantization with Salient Token Identification, NeurIPS 2024"
+	knormSource = "Devoto et al., A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression, EMNLP 2024"
 	qserve      = "Lin et al., QServe: W4A8KV4 Quantization and System Co-design for Efficient LLM Serving, MLSys 2025"
 )
 
@@ -57,6 +64,10 @@ func Presets() []Preset {
 		{"streaming", Selection, "first 4 positions + last 20 % of the prefix; no scores", sinksSource, streaming()},
 		{"h2o", Selection, "last 10 % of the prefix + the 10 % of the rest with the highest sum, over all past queries and the query heads of the group, of attention weights", h2oSource, h2o()},
 		{"tova", Selection, "the 20 % of the prefix with the highest attention weights of its last query, summed over all query heads of the layer: one set for all heads", tovaSource, tova()},
+		{"snapkv", Selection, "last 32 positions + the best others, 20 % of the prefix in all: sum of the attention weights of the last 32 queries, pooled over 5 positions", snapSource, snapkv()},
+		{"pyramidkv", Selection, "as snapkv, with budgets k(l) = max - l floor((max - min) / (layers - 1)), min = k / 20, max = 2 k - min", pyraSource, pyramidkv()},
+		{"adakv", Selection, "as snapkv, the budgets of a layer shared out among its heads: a fifth of the even share, the rest by how many of the layer's best scores are the head's", adaSource, adakv()},
+		{"knorm", Selection, "the 20 % of the prefix with the keys of lowest norm; no attention needed", knormSource, knorm()},
 		{"recent", Selection, "last 20 % of the prefix; no scores", "control", recent()},
 		{"random", Selection, "20 % of the prefix, drawn with a fixed seed per layer and head", "control", random()},
 		{"kivi-2", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 2 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(2)},
@@ -65,6 +76,8 @@ func Presets() []Preset {
 		{"q8_0", Quantization, "K and V along the row in the layout of ggml's block_q8_0: 32 elements, 8 bits symmetric; codes from the stored scale", ggmlSource + "q8_0", blocked(Q80)},
 		{"q4_0", Quantization, "K and V along the row in the layout of ggml's block_q4_0: 32 elements, 4 bits, scale from the element of largest magnitude; codes from the stored scale", ggmlSource + "q4_0", blocked(Q40)},
 		{"q4_1", Quantization, "K and V along the row in the layout of ggml's block_q4_1: 32 elements, 4 bits asymmetric; codes from the stored scale", ggmlSource + "q4_1", blocked(Q41)},
+		{"tiers", Quantization, "every kept row at the precision of its rank, per token over 32 dims: the best 10 % fp16, then 20 % 8 bits, 40 % 4 bits, 30 % 2 bits; positions always kept fp16", "kvaccel", tiered()},
+		{"zipcache", Both, "all kept; the best 60 % at 4 bits, the others at 2: sums of the attention weights of the last 5 % of the queries and 5 % drawn at random, each divided by the number of them that could see the position", zipSource, zipcache()},
 	}
 }
 
@@ -98,6 +111,43 @@ func random() Policy {
 	return p
 }
 
+func snapkv() Policy {
+	p := Full()
+	p.Name, p.Recent, p.BudgetPercent, p.Observe, p.Pool = "snapkv", 32, 20, 32, 5
+	return p
+}
+
+func pyramidkv() Policy {
+	p := snapkv()
+	p.Name, p.Pyramid = "pyramidkv", 20
+	return p
+}
+
+func adakv() Policy {
+	p := snapkv()
+	floor := 20
+	p.Name, p.Adaptive = "adakv", &floor
+	return p
+}
+
+func knorm() Policy {
+	p := Full()
+	p.Name, p.TopKPercent, p.Scorer = "knorm", 20, KeyNorm
+	return p
+}
+
+func tiered() Policy {
+	p := Full()
+	p.Name, p.Tiers = "tiers", &Tiers{10, 20, 40, 30}
+	return p
+}
+
+func zipcache() Policy {
+	p := Full()
+	p.Name, p.Tiers, p.ObservePercent, p.ProbePercent, p.Normalise = "zipcache", &Tiers{0, 0, 60, 40}, 5, 5, true
+	return p
+}
+
 func blocked(l Layout) Policy {
 	p := l.use(Full())
 	p.Name = string(l)
@@ -118,23 +168,20 @@ func qserve4() Policy {
 	return p
 }
 
-// Plans lists the known methods that the engine cannot do yet.
+// Plans lists the known methods that the engine cannot do yet, or that are no
+// fixed settings.
 func Plans() []Planned {
 	const (
-		pooling = "pooling of the scores over neighbouring positions"
-		lambda  = "decay of the scores between steps (lambda = 0)"
-		tiers   = "rank tiers (several precisions in one cache)"
 		nonUni  = "non-uniform codes and fp16 outliers"
 		rotate  = "a Walsh-Hadamard transform before quantizing"
-		host    = "scores handed over by the host"
-		layerK  = "budgets of their own per layer or head"
+		host    = "scores that the host computes from the keys"
+		found   = "budgets found beforehand for each layer or head; a policy file can state them"
 		lowRank = "a low-rank correction beside the codes"
+		sets    = "precisions found beforehand; policy tiers, or a policy file, can state them"
 	)
 	return []Planned{
-		{"adakv", pooling + " and " + layerK}, {"gear", lowRank}, {"keydiff", host}, {"knorm", "a scorer of key norms"}, {"kvquant", nonUni},
-		{"mikv", tiers}, {"pyramidkv", pooling + " and " + layerK}, {"qaq", tiers},
-		{"quarot", rotate}, {"razorattention", layerK}, {"scissorhands", lambda}, {"snapkv", pooling}, {"turboquant", rotate},
-		{"zigzagkv", layerK}, {"zipcache", tiers},
+		{"gear", lowRank}, {"keydiff", host}, {"kvquant", nonUni}, {"mikv", sets}, {"qaq", sets}, {"quarot", rotate}, {"razorattention", found},
+		{"scissorhands", "a history of sums over windows of queries; lambda comes close"}, {"turboquant", rotate}, {"zigzagkv", found},
 	}
 }
 
@@ -150,20 +197,20 @@ func Lookup(name string) (Policy, error) {
 		if err != nil {
 			return Policy{}, err
 		}
-		slot := 0
-		switch ps.Kind {
-		case Neutral:
-			continue
-		case Quantization:
-			slot = 1
+		for slot, kind := range []Kind{Selection, Quantization} {
+			if ps.Kind != kind && ps.Kind != Both {
+				continue
+			}
+			if parts[slot] != "" {
+				return Policy{}, fmt.Errorf("%w: %s and %s both set the %s", ErrConflict, parts[slot], ps.Name, kind)
+			}
+			parts[slot] = ps.Name
 		}
-		if parts[slot] != "" {
-			return Policy{}, fmt.Errorf("%w: %s and %s both set the %s", ErrConflict, parts[slot], ps.Name, ps.Kind)
-		}
-		parts[slot] = ps.Name
 		joined = join(joined, ps)
 	}
 	switch {
+	case parts[0] == parts[1]:
+		joined.Name = cmp.Or(parts[0], "full")
 	case parts[0] != "" && parts[1] != "":
 		joined.Name, joined.ResidualInRecent = parts[0]+"+"+parts[1], joined.Residual > 0
 	case parts[0]+parts[1] != "":
@@ -174,13 +221,26 @@ func Lookup(name string) (Policy, error) {
 
 // join puts the half that a preset sets into p: q takes the selection of p.
 func join(p Policy, ps Preset) Policy {
-	q := ps.Policy
-	if ps.Kind == Selection {
-		p, q = q, p
+	switch ps.Kind {
+	case Neutral:
+		return p
+	case Both:
+		return ps.Policy
+	case Selection:
+		copySelection(&p, ps.Policy)
+		return p
 	}
-	q.Sinks, q.Recent, q.TopK, q.RecentPercent, q.TopKPercent = p.Sinks, p.Recent, p.TopK, p.RecentPercent, p.TopKPercent
-	q.Observe, q.Scorer, q.Shared = p.Observe, p.Scorer, p.Shared
+	q := ps.Policy
+	copySelection(&q, p)
 	return q
+}
+
+// copySelection gives dst all settings of p that say which positions are kept.
+func copySelection(dst *Policy, p Policy) {
+	dst.Sinks, dst.Recent, dst.TopK, dst.Budget = p.Sinks, p.Recent, p.TopK, p.Budget
+	dst.RecentPercent, dst.TopKPercent, dst.BudgetPercent, dst.ObservePercent, dst.ProbePercent = p.RecentPercent, p.TopKPercent, p.BudgetPercent, p.ObservePercent, p.ProbePercent
+	dst.Observe, dst.Probe, dst.Lambda, dst.Normalise, dst.Pool, dst.PoolMax = p.Observe, p.Probe, p.Lambda, p.Normalise, p.Pool, p.PoolMax
+	dst.Scorer, dst.Shared, dst.Pyramid, dst.Adaptive = p.Scorer, p.Shared, p.Pyramid, p.Adaptive
 }
 
 func preset(name string) (Preset, error) {
@@ -197,5 +257,5 @@ func preset(name string) (Preset, error) {
 	for i, p := range all {
 		names[i] = p.Name
 	}
-	return Preset{}, fmt.Errorf("%w: %q; there are %s, and joins such as h2o+kivi-4", ErrUnknown, name, strings.Join(names, ", "))
+	return Preset{}, fmt.Errorf("%w: %q; there are %s, joins such as h2o+kivi-4, and files that end in .yaml or .json", ErrUnknown, name, strings.Join(names, ", "))
 }

@@ -15,10 +15,13 @@ import (
 // restored values repeats the first byte of its codes.
 type fake struct {
 	params   regmap.Params
+	headers  [][]byte
+	payloads [][]byte
 	queue    [][]byte
 	most     int // requests that ever waited at once
 	requests []packet.Request
 	active   uint32
+	reply    []byte                          // what SELECT and COMPRESS answer; nil: a list
 	spoil    func(i int, resp []byte) []byte // changes the answer to request i
 	recvErr  error
 	answered int
@@ -27,7 +30,7 @@ type fake struct {
 func newFake() *fake { return &fake{params: regmap.DefaultParams(), active: 1<<32 - 50} }
 
 func (f *fake) Info() driver.Info {
-	return driver.Info{URI: "fake:", Source: driver.Emulator, Features: 15, Params: f.params}
+	return driver.Info{URI: "fake:", Source: driver.Emulator, Features: 1<<10 - 1, Params: f.params}
 }
 
 func (f *fake) ReadReg(_ context.Context, addr uint32) (uint32, error) {
@@ -80,10 +83,12 @@ func (f *fake) answer(b []byte) []byte {
 	group := map[uint32]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}[regmap.ReqGroup.Get(h)]
 	r := packet.Request{
 		Opcode: regmap.ReqOpcode.Get(h), Tag: uint16(regmap.ReqTag.Get(h)), Rows: int(regmap.ReqRows.Get(h)), Dims: int(regmap.ReqDims.Get(h)),
-		Sinks: int(regmap.ReqSinks.Get(h)), Recent: int(regmap.ReqRecent.Get(h)), TopK: int(regmap.ReqTopK.Get(h)),
-		Layout: packet.Layout{Scheme: regmap.ReqScheme.Get(h), Axis: regmap.ReqAxis.Get(h), Bits: int(regmap.ReqBits.Get(h)), Group: group},
+		Selection: packet.Selection{Sinks: int(regmap.ReqSinks.Get(h)), Recent: int(regmap.ReqRecent.Get(h)), TopK: int(regmap.ReqTopK.Get(h))},
+		Layout:    packet.Layout{Scheme: regmap.ReqScheme.Get(h), Axis: regmap.ReqAxis.Get(h), Bits: int(regmap.ReqBits.Get(h)), Group: group},
 	}
 	f.requests = append(f.requests, r)
+	f.headers = append(f.headers, h)
+	f.payloads = append(f.payloads, payload)
 	var out []byte
 	switch r.Opcode {
 	case regmap.OpQuantize:
@@ -102,7 +107,11 @@ func (f *fake) answer(b []byte) []byte {
 				out = append(out, payload[i*r.QuantizedBytes(1, r.Dims)], 0)
 			}
 		}
-	case regmap.OpSelect:
+	case regmap.OpSelect, regmap.OpCompress:
+		if f.reply != nil {
+			out = f.reply
+			break
+		}
 		for j := range r.Dims { // the first ones
 			if j < min(r.Dims, r.Sinks+r.Recent+r.TopK) {
 				out = binary.LittleEndian.AppendUint16(out, uint16(j))

@@ -52,7 +52,7 @@ func (s *Session) check(l packet.Layout, rows, dims, have, want int) error {
 // Quantize quantizes each matrix and gives the bytes of each; an empty one
 // gives none.
 func (s *Session) Quantize(ctx context.Context, jobs []Rows) ([]Coded, error) {
-	if err := s.needs(regmap.FeatQuantize, regmap.OpQuantize); err != nil {
+	if err := s.Require("QUANTIZE", regmap.FeatQuantize); err != nil {
 		return nil, err
 	}
 	out := make([]Coded, len(jobs))
@@ -91,7 +91,7 @@ func (s *Session) Quantize(ctx context.Context, jobs []Rows) ([]Coded, error) {
 
 // Dequantize restores each matrix: Rows x Dims binary16 values.
 func (s *Session) Dequantize(ctx context.Context, jobs []Coded) ([][]uint16, error) {
-	if err := s.needs(regmap.FeatDequantize, regmap.OpDequantize); err != nil {
+	if err := s.Require("DEQUANTIZE", regmap.FeatDequantize); err != nil {
 		return nil, err
 	}
 	out := make([][]uint16, len(jobs))

@@ -1,5 +1,5 @@
 // Package session streams work through an engine: attention rows to SELECT,
-// rows of keys and values to QUANTIZE and DEQUANTIZE, cut into the tiles that
+// rows of keys and values to QUANTIZE, DEQUANTIZE and COMPRESS, cut into the tiles that
 // the engine takes and with several packets in flight. It checks every answer
 // and counts what each command cost.
 package session
@@ -160,14 +160,6 @@ func (p *pipe) drain(ctx context.Context) error {
 	return p.settle(ctx)
 }
 
-// needs fails unless the engine was built with a feature.
-func (s *Session) needs(feature int, op uint32) error {
-	if !s.info.Has(1 << feature) {
-		return fmt.Errorf("%w: %s was left out of this engine (%s)", driver.ErrUnsupported, packet.OpcodeName(op), s.info.URI)
-	}
-	return nil
-}
-
 // tooSmall is the error that a parameter of the engine is below what a job
 // needs. It names an emulator option that would do, if there is one.
 func (s *Session) tooSmall(what, option string, need, have, limit int) error {
@@ -192,11 +184,8 @@ const (
 // CheckTile reports whether the engine can quantize and restore rows of dims
 // elements in a layout, of any number (per channel: whole groups).
 func (s *Session) CheckTile(l packet.Layout, dims int) error {
-	if dims < 1 || dims%regmap.DimStep != 0 {
-		return fmt.Errorf("%w: rows of %d elements, want a multiple of %d", ErrGeometry, dims, regmap.DimStep)
-	}
-	if dims > s.info.Params.MaxDim {
-		return s.tooSmall(fmt.Sprintf("rows of %d elements", dims), "max-dim", dims, s.info.Params.MaxDim, limitDim)
+	if err := s.checkDims(dims); err != nil {
+		return err
 	}
 	if _, err := packet.GroupCode(l.Group); err != nil {
 		return fmt.Errorf("%w: %w", ErrGeometry, err)
@@ -212,6 +201,17 @@ func (s *Session) CheckTile(l packet.Layout, dims int) error {
 	}
 	if l.Group != 0 && dims%l.Group != 0 {
 		return fmt.Errorf("%w: groups of %d do not divide rows of %d elements; a smaller group or the row does", ErrGeometry, l.Group, dims)
+	}
+	return nil
+}
+
+// checkDims reports whether the engine takes rows of dims elements.
+func (s *Session) checkDims(dims int) error {
+	if dims < 1 || dims%regmap.DimStep != 0 {
+		return fmt.Errorf("%w: rows of %d elements, want a multiple of %d", ErrGeometry, dims, regmap.DimStep)
+	}
+	if dims > s.info.Params.MaxDim {
+		return s.tooSmall(fmt.Sprintf("rows of %d elements", dims), "max-dim", dims, s.info.Params.MaxDim, limitDim)
 	}
 	return nil
 }

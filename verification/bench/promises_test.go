@@ -69,8 +69,8 @@ func TestPromises(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"compress"}; !reflect.DeepEqual(r.Absent, want) {
-		t.Errorf("not measured: %v, want %v", r.Absent, want)
+	if len(r.Absent) > 0 {
+		t.Errorf("not measured: %v", r.Absent)
 	}
 }
 

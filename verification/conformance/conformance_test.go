@@ -12,7 +12,6 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/drivertest"
-	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/driver/rtl"
 	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/verification/oracle"
@@ -58,7 +57,6 @@ func run(t *testing.T, uri string, open driver.Opener, opts drivertest.Options) 
 // lacks is the mask of features that a URI leaves out.
 func lacks(t *testing.T, u driver.URI) uint32 {
 	t.Helper()
-	const all = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
 	if !u.Options.Has("features") {
 		return 0
 	}
@@ -66,7 +64,7 @@ func lacks(t *testing.T, u driver.URI) uint32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all &^ uint32(mask)
+	return driver.AllFeatures() &^ uint32(mask)
 }
 
 func TestEmulator(t *testing.T) {
@@ -77,6 +75,8 @@ func TestEmulator(t *testing.T) {
 		"emu:?lanes=16&max-dim=512&tile-tokens=256&max-tokens=65536",
 		"emu:?lanes=2&max-dim=128&features=0xb", // no DEQUANTIZE
 		"emu:?features=5",                       // ECHO and DEQUANTIZE alone
+		"emu:?lanes=4&features=0x23f",           // COMPRESS, but no pooling, decay or key norms
+		"emu:?lanes=16&features=0x1cf",          // these three, but no tiers, no COMPRESS and no SOURCE
 	} {
 		t.Run(uri, func(t *testing.T) { run(t, uri, emulator.Open, drivertest.Options{Seed: uint64(i)}) })
 	}

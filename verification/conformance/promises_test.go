@@ -19,7 +19,7 @@ import (
 // The promises of docs/engine.md that a user plans with, in beats per cycle and
 // cycles, measured as a user would: by the engine's own counters.
 const (
-	streaming     = 0.98 // beats per cycle of QUANTIZE, DEQUANTIZE and attention rows, headers and all
+	streaming     = 0.98 // beats per cycle of QUANTIZE, DEQUANTIZE, attention rows, rows of COMPRESS, SOURCE and SINK, headers and all
 	rowLatency    = 32   // cycles from a per-token group's last beat taken to its first codes, which then flow
 	selectPerWord = 6    // cycles per n/Lanes from the last attention beat to the end of the keep list, at worst
 	selectFixed   = 300
@@ -65,6 +65,50 @@ func promises(t *testing.T, uri string, open driver.Opener) {
 	b.latency()
 	for _, n := range []int{64, 1000, b.p.MaxTokens} {
 		b.selection(n)
+	}
+	for _, l := range []packet.Layout{{Group: 32}, {Axis: regmap.AxisChannel, Group: 32, Bits: 2}} {
+		b.compression(l)
+	}
+	b.stream()
+}
+
+// compression measures what further elements of kept rows cost in a COMPRESS.
+func (b *bench) compression(l packet.Layout) {
+	b.t.Helper()
+	n, spent := 256, map[int]int{}
+	for _, dims := range []int{b.p.MaxDim / 2, b.p.MaxDim} {
+		r := packet.Request{
+			Opcode: regmap.OpCompress, Layout: l, ValueGroup: 32, Rows: 1, Dims: n, RowDims: dims,
+			Selection: packet.Selection{Sinks: n, ProtTier: 2},
+		}
+		resp, _ := b.exchange(b.request(r, b.weights(n+2*n*dims)))
+		spent[dims] = int(resp.Cycles)
+	}
+	drain := 0 // of the last group of keys, which is longer by the elements and beats it has more
+	if l.Axis == regmap.AxisChannel {
+		drain = b.p.MaxDim/2 + l.Group*b.p.MaxDim/2/b.p.Lanes
+	}
+	rate := float64(n*b.p.MaxDim/b.p.Lanes) / float64(spent[b.p.MaxDim]-spent[b.p.MaxDim/2]-drain)
+	b.t.Logf("rows of COMPRESS, %+v: %.4f beats per cycle", l, rate)
+	if rate < streaming {
+		b.t.Errorf("rows of COMPRESS, %+v: %.4f beats per cycle, want %.2f", l, rate, streaming)
+	}
+}
+
+// stream measures SOURCE, and SINK on what it gave.
+func (b *bench) stream() {
+	b.t.Helper()
+	const size = 1 << 16
+	r := packet.Request{Opcode: regmap.OpSource, Rows: size, Seed: 1}
+	given, _ := b.exchange(b.request(r, nil))
+	r.Opcode = regmap.OpSink
+	taken, _ := b.exchange(b.request(r, given.Payload))
+	for name, resp := range map[string]packet.Response{"SOURCE": given, "SINK": taken} {
+		rate := float64(size/b.p.BeatBytes()) / float64(resp.Cycles)
+		b.t.Logf("%s: %.4f beats per cycle", name, rate)
+		if rate < streaming {
+			b.t.Errorf("%s: %.4f beats per cycle, want %.2f", name, rate, streaming)
+		}
 	}
 }
 
@@ -171,7 +215,7 @@ func (b *bench) selection(n int) {
 	}
 	spent := map[int]int{}
 	for _, count := range []int{rows / 2, rows} {
-		r := packet.Request{Opcode: regmap.OpSelect, Rows: count, Dims: n, TopK: 0}
+		r := packet.Request{Opcode: regmap.OpSelect, Rows: count, Dims: n, Selection: packet.Selection{TopK: 0}}
 		resp, _ := b.exchange(b.request(r, payload[:count*words*b.p.BeatBytes()]))
 		spent[count] = int(resp.Cycles)
 	}
@@ -186,7 +230,7 @@ func (b *bench) selection(n int) {
 	longest := 0
 	for name, row := range map[string][]byte{"random": payload[:len(equal)], "equal": equal} {
 		for _, k := range []int{0, 1, n / 4, n / 2, n - 1, n} {
-			r := packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, TopK: k}
+			r := packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, Selection: packet.Selection{TopK: k}}
 			resp, _ := b.exchange(b.request(r, row))
 			search := int(resp.Cycles) - b.p.HeaderBeats() - regmap.LatCheck - words
 			longest = max(longest, search)

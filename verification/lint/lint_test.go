@@ -44,12 +44,13 @@ func elaborateTop(t *testing.T, top, params string, files []string) (string, err
 	return string(out), err
 }
 
-// Yosys reads every unit of the narrowest and of the default engine, and finds nothing
+// Yosys reads every unit of the narrowest and of the default engine, and one without options, and finds nothing
 // undriven, driven twice or looping.
 func TestYosysElaborates(t *testing.T) {
 	for _, params := range []string{
 		"-chparam Lanes 2 -chparam MaxDim 32 -chparam TileTokens 16 -chparam MaxTokens 256",
 		"-chparam Lanes 8",
+		"-chparam Lanes 4 -chparam Features 15",
 	} {
 		t.Run(params, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +68,8 @@ func TestYosysRefuses(t *testing.T) {
 		{"-chparam MaxDim 48", "kv_engine: MaxDim is"},
 		{"-chparam TileTokens 8", "kv_engine: TileTokens is"},
 		{"-chparam MaxTokens 128", "kv_engine: MaxTokens is"},
-		{"-chparam Features 16", "kv_engine: Features is"},
+		{"-chparam Features 1024", "kv_engine: Features is"},
+		{"-chparam Features 19", "kv_engine: Features is"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.params, func(t *testing.T) {

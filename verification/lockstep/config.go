@@ -15,12 +15,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/driver/rtl"
 )
 
-// AllFeatures is the mask of an engine with every command.
-const AllFeatures = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect
+// AllFeatures is the mask of an engine with every command and option.
+var AllFeatures = driver.AllFeatures()
 
 // Set is an engine to build: its parameters and commands.
 type Set struct {
@@ -32,14 +33,16 @@ type Set struct {
 func (s Set) Name() string { return rtl.BuildName(s.Params, s.Features) }
 
 // Sets are the engines that are compared by default: the standard one, small ones
-// whose limits are hit often, every lane count, and one with a command left out.
+// whose limits are hit often, every lane count, and such with commands and options
+// left out.
 func Sets() []Set {
 	return []Set{
 		{regmap.DefaultParams(), AllFeatures},
 		{regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, AllFeatures},
 		{regmap.Params{Lanes: 2, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, AllFeatures},
-		{regmap.Params{Lanes: 4, MaxDim: 128, TileTokens: 128, MaxTokens: 512}, AllFeatures &^ (1 << regmap.FeatEcho)},
+		{regmap.Params{Lanes: 4, MaxDim: 128, TileTokens: 128, MaxTokens: 512}, AllFeatures &^ (1<<regmap.FeatEcho | 1<<regmap.FeatPool | 1<<regmap.FeatKeyNorm)},
 		{regmap.Params{Lanes: 16, MaxDim: 128, TileTokens: 64, MaxTokens: 1024}, AllFeatures},
+		{regmap.Params{Lanes: 8, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect | 1<<regmap.FeatDecay},
 	}
 }
 

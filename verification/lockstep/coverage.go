@@ -73,7 +73,14 @@ func Required() []string {
 		}
 		s = append(s, fmt.Sprintf("block %s/refused", name))
 	}
-	return append(s, "flags DEQUANTIZE/saturated", "flags SELECT/nonfinite", "flags SELECT/saturated",
+	for _, name := range []string{"SELECT", "COMPRESS"} {
+		for _, o := range []string{"scores-in", "scores-in/alone", "scores-out", "decay", "pool/sum", "pool/max", "key-norm", "tiers", "tiers/prot"} {
+			s = append(s, "option "+name+"/"+o)
+		}
+		s = append(s, "flags "+name+"/nonfinite", "flags "+name+"/saturated")
+	}
+	s = append(s, "option SELECT/list", "option SELECT/bitmap", "option COMPRESS/token/asym", "option COMPRESS/token/sym", "option COMPRESS/channel/asym", "option COMPRESS/channel/sym")
+	return append(s, "flags DEQUANTIZE/saturated",
 		"rst_i", "rst_i in mid-packet", "abort", "soft reset", "discard", "inflight 2", "inflight 3", "inflight 4")
 }
 
@@ -143,7 +150,7 @@ func (k *sink) answered(t []byte) {
 	i := slices.IndexFunc(k.open, func(p *sent) bool { return p.tag == tag })
 	op, status := regmap.TrailOpcode.Get(t), regmap.TrailStatus.Get(t)
 	name := "other"
-	if op >= regmap.OpEcho && op <= regmap.OpSelect {
+	if op >= regmap.OpEcho && op <= regmap.OpSink {
 		name = packet.OpcodeName(op)
 	}
 	k.coverage.hit(fmt.Sprintf("status %s/%d", name, status))
@@ -173,7 +180,38 @@ func blockName(command string, l packet.Layout) string {
 	return fmt.Sprintf("block %s/%s", command, map[uint32]string{regmap.SchemeSym: "q8_0", regmap.SchemeAsym: "q4_1", regmap.SchemeOffset: "q4_0"}[l.Scheme])
 }
 
+// options counts what a SELECT or COMPRESS asks for.
+func (k *sink) options(name string, q packet.Request) {
+	tiers := q.Opcode == regmap.OpCompress || q.Result == regmap.ResultTiers
+	for _, o := range []struct {
+		name string
+		used bool
+	}{
+		{"scores-in", q.ScoresIn},
+		{"scores-in/alone", q.ScoresIn && q.Rows == 0},
+		{"scores-out", q.ScoresOut},
+		{"decay", q.StepRows > 0},
+		{"pool/sum", q.PoolHalf > 0 && !q.PoolMax},
+		{"pool/max", q.PoolMax},
+		{"key-norm", q.KeyNorm},
+		{"list", !tiers && q.Result == regmap.ResultList},
+		{"bitmap", !tiers && q.Result == regmap.ResultBitmap},
+		{"tiers", tiers},
+		{"tiers/prot", tiers && q.ProtTier > 0},
+	} {
+		if o.used {
+			k.coverage.hit("option " + name + "/" + o.name)
+		}
+	}
+	if q.Opcode == regmap.OpCompress {
+		k.coverage.hit("option " + name + "/" + []string{"token", "channel"}[q.Axis] + "/" + []string{"asym", "sym"}[q.Scheme])
+	}
+}
+
 func (k *sink) layout(name string, q packet.Request) {
+	if q.Opcode == regmap.OpSelect || q.Opcode == regmap.OpCompress {
+		k.options(name, q)
+	}
 	if q.Opcode != regmap.OpQuantize && q.Opcode != regmap.OpDequantize {
 		return
 	}

@@ -1,8 +1,6 @@
 package lockstep
 
 import (
-	"encoding/binary"
-
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 )
@@ -18,7 +16,7 @@ func (g *program) spoil(s *sent, body []byte) []byte {
 			s.header[1] ^= 1 << g.IntN(8)
 		case 1:
 			name = "opcode"
-			s.header[0] = pickOne(g.random, 0, 5, 6, 8, 0x11, 0x81, byte(g.Uint32()))
+			s.header[0] = pickOne(g.random, 0, 8, 9, 10, 0x11, 0x81, byte(g.Uint32()))
 		case 2:
 			name = "bit"
 			at := 32 + g.IntN(224)
@@ -42,12 +40,19 @@ func (g *program) spoil(s *sent, body []byte) []byte {
 		g.bytes(s.header[4:])
 		s.faults = append(s.faults, "noise")
 	}
+	g.bound(s.header[:])
 	return body
 }
 
 func (g *program) beat() int { return g.cfg.Params.BeatBytes() }
 
 func (g *program) badOption(h []byte) {
+	if op := uint32(h[0]); (op == regmap.OpSelect || op == regmap.OpCompress) && g.chance(3, 4) {
+		f := pickOne(g.random, regmap.ReqPoolHalf, regmap.ReqPoolMax, regmap.ReqScoresIn, regmap.ReqScoresOut, regmap.ReqResult, regmap.ReqProtTier, regmap.ReqKeyNorm,
+			regmap.ReqRank0, regmap.ReqRank1, regmap.ReqRank2, regmap.ReqStepRows, regmap.ReqLambda, regmap.ReqRowDims, regmap.ReqValueGroup)
+		f.Put(h, pickOne(g.random, 0, 1, f.Get(h)+1, g.Uint32()))
+		return
+	}
 	switch g.IntN(7) {
 	case 0:
 		regmap.ReqScheme.Put(h, 2+g.Uint32()&1)
@@ -86,8 +91,10 @@ func (g *program) badGeometry(s *sent) {
 		return
 	}
 	fields := []regmap.Field{regmap.ReqRows, regmap.ReqDims}
-	if s.request.Opcode == regmap.OpSelect {
-		fields = append(fields, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqTopK)
+	if op := s.request.Opcode; op == regmap.OpSource || op == regmap.OpSink {
+		fields, v = fields[:1], pickOne(g.random, regmap.MaxLinkBytes+1+g.Uint32N(3), 1<<31, 1<<32-1)
+	} else if op == regmap.OpSelect || op == regmap.OpCompress {
+		fields = append(fields, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqTopK, regmap.ReqRowDims, regmap.ReqRank0, regmap.ReqRank1, regmap.ReqRank2, regmap.ReqStepRows)
 		if g.chance(1, 2) {
 			v = uint32(s.request.Dims) + g.Uint32N(4)
 		}
@@ -95,11 +102,14 @@ func (g *program) badGeometry(s *sent) {
 		v = g.Uint32N(2 * uint32(p.MaxDim))
 	}
 	pickOne(g.random, fields...).Put(h, v)
-	// An ECHO cut short is filled up with zeros: a whole MiB of it takes long.
-	if h[0] == regmap.OpEcho && !g.chance(1, 50) {
-		if n := regmap.ReqRows.Get(h); n <= regmap.MaxEchoBytes && n > 1<<14 {
-			binary.LittleEndian.PutUint32(h[8:], n|1<<20+1)
-		}
+}
+
+// bound keeps a spoilt request from taking for ever: an ECHO cut short is filled up
+// with zeros, a SOURCE gives all it is asked for.
+func (g *program) bound(h []byte) {
+	limit := map[byte]uint32{regmap.OpEcho: regmap.MaxEchoBytes, regmap.OpSource: regmap.MaxLinkBytes}[h[0]]
+	if n := regmap.ReqRows.Get(h); n > 1<<14 && n <= limit && (limit == regmap.MaxLinkBytes || !g.chance(1, 50)) {
+		regmap.ReqRows.Put(h, limit+n)
 	}
 }
 

@@ -83,6 +83,12 @@ func (r random) payload(q packet.Request, p regmap.Params) []byte {
 		r.bytes(b)
 	case q.Opcode == regmap.OpDequantize:
 		r.quantized(b, q)
+	case q.Opcode == regmap.OpSink:
+		r.stream(b, q.Seed)
+	case q.ScoresIn:
+		scores := 8 * ceil(q.Dims, p.Lanes) * p.Lanes
+		r.scores(b[:scores])
+		r.floats(b[scores:])
 	default:
 		r.floats(b)
 	}
@@ -131,14 +137,29 @@ func (r random) quantized(b []byte, q packet.Request) {
 // end.
 func payloadBytes(q packet.Request, p regmap.Params) int {
 	switch q.Opcode {
-	case regmap.OpEcho:
+	case regmap.OpEcho, regmap.OpSink:
 		return q.Rows
+	case regmap.OpSource:
+		return 0
 	case regmap.OpQuantize:
 		return 2 * q.Rows * q.Dims
 	case regmap.OpDequantize:
 		return q.QuantizedBytes(q.Rows, q.Dims)
 	}
-	return q.Rows * ceil(q.Dims, p.Lanes) * p.BeatBytes()
+	words := ceil(q.Dims, p.Lanes)
+	n := q.Rows * words * p.BeatBytes()
+	if q.ScoresIn {
+		n += 4 * words * p.BeatBytes()
+	}
+	if q.KeyNorm {
+		n = 2 * q.Dims * q.RowDims
+	}
+	if q.Opcode == regmap.OpCompress {
+		n += 4 * q.Dims * q.RowDims
+	}
+	return n
 }
 
 func ceil(a, b int) int { return (a + b - 1) / b }
+
+func put64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }

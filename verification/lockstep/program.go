@@ -22,8 +22,13 @@ func (s *sent) String() string {
 	switch q.Opcode {
 	case regmap.OpQuantize, regmap.OpDequantize:
 		t += fmt.Sprintf(" scheme %d axis %d group %d bits %d block %v", q.Scheme, q.Axis, q.Group, q.Bits, q.Block)
-	case regmap.OpSelect:
-		t += fmt.Sprintf(" sinks %d recent %d topk %d", q.Sinks, q.Recent, q.TopK)
+	case regmap.OpSelect, regmap.OpCompress:
+		t += fmt.Sprintf(" %+v row dims %d", q.Selection, q.RowDims)
+		if q.Opcode == regmap.OpCompress {
+			t += fmt.Sprintf(" scheme %d axis %d group %d bits %d value group %d", q.Scheme, q.Axis, q.Group, q.Bits, q.ValueGroup)
+		}
+	case regmap.OpSource, regmap.OpSink:
+		t += fmt.Sprintf(" seed %#x", q.Seed)
 	}
 	t += fmt.Sprintf(", %d bytes", len(s.data))
 	if len(s.faults) > 0 {
@@ -47,7 +52,7 @@ var blocks = []packet.Layout{
 	{Scheme: regmap.SchemeOffset, Axis: regmap.AxisToken, Group: 32, Bits: 4, Block: true},
 }
 
-var opcodes = []uint32{regmap.OpEcho, regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect}
+var opcodes = []uint32{regmap.OpEcho, regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect, regmap.OpCompress, regmap.OpSource, regmap.OpSink}
 
 func (g *program) next(re *regime) *sent {
 	p := g.cfg.Params
@@ -83,7 +88,7 @@ func (g *program) next(re *regime) *sent {
 // request draws a legal request of at most about so many payload beats.
 func (g *program) request(budget int) packet.Request {
 	p := g.cfg.Params
-	weights := []int{10, 30, 30, 30}
+	weights := []int{8, 22, 22, 26, 16, 2, 4}
 	for i, op := range opcodes {
 		if g.cfg.Only != 0 && g.cfg.Only>>op&1 == 0 {
 			weights[i] = 0
@@ -92,7 +97,11 @@ func (g *program) request(budget int) packet.Request {
 	q := packet.Request{Opcode: opcodes[g.pick(weights...)]}
 	switch q.Opcode {
 	case regmap.OpSelect:
-		g.selection(&q)
+		g.selection(&q, p.MaxTokens)
+	case regmap.OpCompress:
+		g.compression(&q, budget)
+	case regmap.OpSource, regmap.OpSink:
+		q.Seed = 1 + g.Uint32N(1<<31-1)
 	case regmap.OpQuantize, regmap.OpDequantize:
 		q.Dims = regmap.DimStep * (1 + g.IntN(p.MaxDim/regmap.DimStep))
 		if g.chance(1, 2) {
@@ -133,15 +142,18 @@ func groupsUpTo(limit, n int) []int {
 func (g *program) rows(q *packet.Request, budget int) {
 	p := g.cfg.Params
 	switch q.Opcode {
-	case regmap.OpEcho:
+	case regmap.OpEcho, regmap.OpSource, regmap.OpSink:
 		q.Rows = g.IntN(min(budget, 4096)*p.BeatBytes() + 1)
 		if g.chance(1, 8) {
 			q.Rows = 0
 		}
-	case regmap.OpSelect:
+	case regmap.OpSelect, regmap.OpCompress:
 		q.Rows = max(1, min(budget, 1<<14)/ceil(q.Dims, p.Lanes))
-		if g.chance(1, 2) {
+		if g.chance(1, 2) || q.Opcode == regmap.OpCompress {
 			q.Rows = g.upTo(min(q.Rows, 12))
+		}
+		if q.KeyNorm || q.ScoresIn && q.StepRows == 0 && g.chance(1, 4) {
+			q.Rows = 0
 		}
 	default:
 		n := max(1, min(p.TileTokens, budget*p.Lanes/q.Dims))
@@ -149,41 +161,6 @@ func (g *program) rows(q *packet.Request, budget int) {
 			n = max(q.Group, n/q.Group*q.Group)
 		}
 		q.Rows = n
-	}
-}
-
-// selection draws n and the budgets of a SELECT, their edges often.
-func (g *program) selection(q *packet.Request) {
-	p := g.cfg.Params
-	n := g.upTo(p.MaxTokens)
-	switch g.IntN(4) {
-	case 0:
-		n = min(p.MaxTokens, max(1, p.Lanes*g.upTo(p.MaxTokens/p.Lanes)+g.IntN(3)-1))
-	case 1:
-		n = 1 + g.IntN(min(p.MaxTokens, 6*p.Lanes))
-	}
-	if g.chance(1, 20) {
-		n = p.MaxTokens
-	}
-	q.Dims = n
-	budget := func() int {
-		switch g.IntN(6) {
-		case 0:
-			return 0
-		case 1:
-			return g.IntN(n + 1)
-		case 2:
-			return n
-		}
-		return min(n, g.upTo(n)-g.IntN(2))
-	}
-	q.Sinks, q.Recent, q.TopK = budget(), budget(), budget()
-	switch g.IntN(3) {
-	case 0: // as policies ask: a few sinks, some recent ones
-		q.Sinks, q.Recent = min(n, g.IntN(6)), min(n, g.IntN(n/4+1))
-	case 1: // k near the number of the unprotected
-		u := max(0, n-q.Sinks-q.Recent)
-		q.TopK = min(n, max(0, u+g.IntN(3)-1))
 	}
 }
 

@@ -34,7 +34,8 @@ func TestSelectByHand(t *testing.T) {
 		{"just not saturated", [][]uint16{row(0x4ffe, 0x4fff), row(top, top), row(0, 0x23ff)}, 0, 0, 1, []int{1}, 0, 0},
 		{"just saturated", [][]uint16{row(0x4fff, 0x4fff), row(top, top), row(0x23ff, 0x2400)}, 0, 0, 1, []int{1}, 0, 1},
 	} {
-		keep, bad, sat := Engine{}.Select(c.rows, c.sinks, c.recent, c.top)
+		scores, bad, sat := Scores(nil, c.rows, 0, 0)
+		keep := Keep(scores, c.sinks, c.recent, c.top)
 		if !slices.Equal(keep, c.want) || bad != c.bad || sat != c.sat {
 			t.Errorf("%s: %v, %d, %d; want %v, %d, %d", c.name, keep, bad, sat, c.want, c.bad, c.sat)
 		}
@@ -78,7 +79,8 @@ func TestSelectAgainstDefinition(t *testing.T) {
 				want = append(want, j)
 			}
 		}
-		got, _, _ := Engine{}.Select(rows, sinks, recent, k)
+		scores, _, _ := Scores(nil, rows, 0, 0)
+		got := Keep(scores, sinks, recent, k)
 		if !slices.Equal(got, want) || len(got) != min(n, sinks+recent+k) {
 			t.Fatalf("n %d, %d sinks, %d recent, k %d: got %v, want %v", n, sinks, recent, k, got, want)
 		}

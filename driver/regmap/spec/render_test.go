@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -46,13 +48,28 @@ func TestTableIsConsistent(t *testing.T) {
 		seen[r.Addr] = r.Name
 	}
 	for _, h := range Headers {
-		var used [8]uint64
-		for _, f := range h.Fields {
-			mask := (uint64(1)<<f.Width - 1) << f.Low
-			if used[f.Word]&mask != 0 || f.Low+f.Width > 32 {
-				t.Errorf("%s.%s overlaps another field or leaves its word", h.Name, f.Name)
+		for i, f := range h.Fields {
+			if f.Low+f.Width > 32 {
+				t.Errorf("%s.%s leaves its word", h.Name, f.Name)
 			}
-			used[f.Word] |= mask
+			for _, g := range h.Fields[:i] {
+				if f.Word == g.Word && f.Low < g.Low+g.Width && g.Low < f.Low+f.Width && shareCommand(f, g) {
+					t.Errorf("%s.%s overlaps %s", h.Name, f.Name, g.Name)
+				}
+			}
 		}
 	}
+}
+
+// shareCommand says whether some command reads both fields.
+func shareCommand(f, g Field) bool {
+	if f.Commands == "" || g.Commands == "" {
+		return true
+	}
+	for _, c := range strings.Split(f.Commands, ", ") {
+		if slices.Contains(strings.Split(g.Commands, ", "), c) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,7 +1,7 @@
 package spec
 
 // ABIVersion counts incompatible changes of the packets and registers.
-const ABIVersion = 1
+const ABIVersion = 2
 
 // Limits are the fixed numbers of the engine.
 var Limits = Enum{Doc: "Fixed numbers of every engine build.", ABI: true, Values: []Const{
@@ -18,6 +18,9 @@ var Limits = Enum{Doc: "Fixed numbers of every engine build.", ABI: true, Values
 	{Name: "MaxInFlight", Value: 4, Doc: "commands dispatched and not yet answered"},
 	{Name: "MaxAttnRows", Value: 1<<24 - 1, Doc: "attention rows in one SELECT"},
 	{Name: "MaxEchoBytes", Value: 1 << 20, Doc: "payload of one ECHO"},
+	{Name: "MaxLinkBytes", Value: 1 << 30, Doc: "payload of one SOURCE or SINK"},
+	{Name: "MaxPoolHalf", Value: 7, Doc: "pooling window of at most twice this and one"},
+	{Name: "TierDropped", Value: 4, Doc: "stands in a tier map for a position not kept"},
 }}
 
 // Timing holds every latency that shows outside a module, in enabled cycles.
@@ -30,11 +33,20 @@ var Timing = Enum{Prefix: "Lat", Doc: "Latencies in enabled cycles; docs/engine.
 	{Name: "DequantPipe", Value: 12, Doc: "item issued to the payload FIFO"},
 	{Name: "DequantSlack", Value: 16, Doc: "free places of the payload FIFO below which DEQUANTIZE issues nothing"},
 	{Name: "Prefix", Value: 2, Doc: "idle cycles before the scales of a per-channel group are sent"},
-	{Name: "SelectRow", Value: 4, Doc: "cycles an attention row takes, at least"},
-	{Name: "SelectAcc", Value: 4, Doc: "attention beat taken to its saturations counted"},
-	{Name: "SelectSettle", Value: 8, Doc: "last attention beat taken to the first pass"},
+	{Name: "SelectRow", Value: 8, Doc: "cycles an attention row takes, at least"},
+	{Name: "SelectAcc", Value: 7, Doc: "attention beat, or last beat of a word of scores, taken to its saturations counted"},
+	{Name: "SelectSettle", Value: 11, Doc: "last attention beat taken to the first pass"},
 	{Name: "SelectPass", Value: 12, Doc: "cycles of a radix pass beside reading the scores"},
 	{Name: "SelectEmit", Value: 8, Doc: "score word read to the payload FIFO"},
+	{Name: "SelectNorm", Value: 8, Doc: "settling of key norms beside that of attention rows"},
+	{Name: "SelectPool", Value: 24, Doc: "cycles of pooling beside one for each position"},
+	{Name: "SelectPoolSat", Value: 16, Doc: "start of pooling to the saturation of position 0 counted"},
+	{Name: "SelectTier", Value: 12, Doc: "cycles of giving out a tier beside one for each word"},
+	{Name: "SelectScores", Value: 4, Doc: "end of the keep list to the first score given"},
+	{Name: "CompressRows", Value: 16, Doc: "end of emission to the first value beat taken"},
+	{Name: "CompressFlush", Value: 20, Doc: "last ring read or last beat of a section to its end"},
+	{Name: "Source", Value: 2, Doc: "dispatch to the first beat of SOURCE"},
+	{Name: "Sink", Value: 4, Doc: "last beat taken to the check result"},
 }}
 
 // Enums are the code families.
@@ -44,6 +56,9 @@ var Enums = []Enum{
 		{Name: "Quantize", Value: 2, Doc: "rows of fp16 in; scales, minima and packed codes out"},
 		{Name: "Dequantize", Value: 3, Doc: "what QUANTIZE gave in; rows of fp16 out"},
 		{Name: "Select", Value: 4, Doc: "attention rows in; positions to keep out"},
+		{Name: "Compress", Value: 5, Doc: "attention rows, then value and key rows in; the kept rows out, each at the precision of its rank"},
+		{Name: "Source", Value: 6, Doc: "gives pseudo-random bytes"},
+		{Name: "Sink", Value: 7, Doc: "checks pseudo-random bytes"},
 	}},
 	{Prefix: "St", Doc: "Status codes of a response.", ABI: true, Values: []Const{
 		{Name: "OK", Value: 0, Doc: "the payload is the result"},
@@ -64,6 +79,11 @@ var Enums = []Enum{
 		{Name: "Native", Value: 0, Doc: "scale, minimum, codes LSB first"},
 		{Name: "Block", Value: 1, Doc: "ggml's blocks of 32"},
 	}},
+	{Prefix: "Result", Doc: "Forms of a selection.", ABI: true, Values: []Const{
+		{Name: "List", Value: 0, Doc: "kept positions, 16 bits each"},
+		{Name: "Bitmap", Value: 1, Doc: "a bit a position"},
+		{Name: "Tiers", Value: 2, Doc: "4 bits a position"},
+	}},
 	{Prefix: "Axis", Doc: "Grouping axes.", ABI: true, Values: []Const{
 		{Name: "Token", Value: 0, Doc: "groups of dims of one row"},
 		{Name: "Channel", Value: 1, Doc: "groups of consecutive rows of one channel"},
@@ -80,6 +100,12 @@ var Enums = []Enum{
 		{Name: "Quantize", Value: 1, Doc: "QUANTIZE"},
 		{Name: "Dequantize", Value: 2, Doc: "DEQUANTIZE"},
 		{Name: "Select", Value: 3, Doc: "SELECT"},
+		{Name: "Compress", Value: 4, Doc: "COMPRESS"},
+		{Name: "Link", Value: 5, Doc: "SOURCE and SINK"},
+		{Name: "Pool", Value: 6, Doc: "pooling of scores"},
+		{Name: "Decay", Value: 7, Doc: "decay of scores"},
+		{Name: "KeyNorm", Value: 8, Doc: "key norms as scores"},
+		{Name: "Tiers", Value: 9, Doc: "tiers"},
 	}},
 	{Prefix: "Flag", Doc: "Bits of the trailer's flags field.", ABI: true, Values: []Const{
 		{Name: "NonFinite", Value: 0, Doc: "an input was NaN or infinite, or an attention weight negative"},
@@ -182,16 +208,31 @@ var Headers = []Header{
 		{Name: "Opcode", Word: 0, Low: 0, Width: 8, Doc: "command"},
 		{Name: "Magic", Word: 0, Low: 8, Width: 8, Doc: "MagicRequest"},
 		{Name: "Tag", Word: 0, Low: 16, Width: 16, Doc: "comes back in the response"},
-		{Name: "Scheme", Word: 1, Low: 0, Width: 2, Doc: "quantization scheme", Commands: "QUANTIZE, DEQUANTIZE"},
-		{Name: "Axis", Word: 1, Low: 2, Width: 1, Doc: "grouping axis", Commands: "QUANTIZE, DEQUANTIZE"},
-		{Name: "Group", Word: 1, Low: 4, Width: 3, Doc: "group size code", Commands: "QUANTIZE, DEQUANTIZE"},
-		{Name: "Bits", Word: 1, Low: 8, Width: 4, Doc: "bits of a code: 2, 3, 4, 5, 6 or 8", Commands: "QUANTIZE, DEQUANTIZE"},
+		{Name: "Scheme", Word: 1, Low: 0, Width: 2, Doc: "quantization scheme", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
+		{Name: "Axis", Word: 1, Low: 2, Width: 1, Doc: "grouping axis; of COMPRESS that of the keys", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
+		{Name: "Group", Word: 1, Low: 4, Width: 3, Doc: "group size code; of COMPRESS that of the keys", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
+		{Name: "Bits", Word: 1, Low: 8, Width: 4, Doc: "bits of a code: 2, 3, 4, 5, 6 or 8; of COMPRESS those of per-channel keys", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
 		{Name: "Layout", Word: 1, Low: 12, Width: 1, Doc: "layout of the quantized tile", Commands: "QUANTIZE, DEQUANTIZE"},
-		{Name: "Rows", Word: 2, Low: 0, Width: 32, Doc: "rows of the tile; attention rows; payload bytes of ECHO"},
-		{Name: "Dims", Word: 3, Low: 0, Width: 32, Doc: "elements of a row; positions n of SELECT", Commands: "QUANTIZE, DEQUANTIZE, SELECT"},
-		{Name: "Sinks", Word: 4, Low: 0, Width: 32, Doc: "first positions always kept", Commands: "SELECT"},
-		{Name: "Recent", Word: 5, Low: 0, Width: 32, Doc: "last positions always kept", Commands: "SELECT"},
-		{Name: "TopK", Word: 6, Low: 0, Width: 32, Doc: "highest scores kept beside them", Commands: "SELECT"},
+		{Name: "ValueGroup", Word: 1, Low: 13, Width: 3, Doc: "group size code of the values", Commands: "COMPRESS"},
+		{Name: "PoolHalf", Word: 1, Low: 16, Width: 3, Doc: "scores are pooled over 2 PoolHalf + 1 positions", Commands: "SELECT, COMPRESS"},
+		{Name: "PoolMax", Word: 1, Low: 19, Width: 1, Doc: "pooled by the maximum, not the sum", Commands: "SELECT, COMPRESS"},
+		{Name: "ScoresIn", Word: 1, Low: 20, Width: 1, Doc: "the payload starts with the scores so far", Commands: "SELECT, COMPRESS"},
+		{Name: "ScoresOut", Word: 1, Low: 21, Width: 1, Doc: "the result holds the scores", Commands: "SELECT, COMPRESS"},
+		{Name: "Result", Word: 1, Low: 22, Width: 2, Doc: "form of the selection", Commands: "SELECT"},
+		{Name: "ProtTier", Word: 1, Low: 24, Width: 2, Doc: "tier of the positions always kept", Commands: "SELECT, COMPRESS"},
+		{Name: "KeyNorm", Word: 1, Low: 26, Width: 1, Doc: "key rows instead of attention rows; score: the lower the norm the higher", Commands: "SELECT, COMPRESS"},
+		{Name: "Rows", Word: 2, Low: 0, Width: 32, Doc: "rows of the tile; attention rows; payload bytes of ECHO, SOURCE and SINK"},
+		{Name: "Dims", Word: 3, Low: 0, Width: 20, Doc: "elements of a row; positions n of SELECT and COMPRESS", Commands: "QUANTIZE, DEQUANTIZE, SELECT, COMPRESS"},
+		{Name: "RowDims", Word: 3, Low: 20, Width: 12, Doc: "elements of a key or value row", Commands: "SELECT, COMPRESS"},
+		{Name: "Sinks", Word: 4, Low: 0, Width: 16, Doc: "first positions always kept", Commands: "SELECT, COMPRESS"},
+		{Name: "Recent", Word: 4, Low: 16, Width: 16, Doc: "last positions always kept", Commands: "SELECT, COMPRESS"},
+		{Name: "Rank0", Word: 5, Low: 0, Width: 16, Doc: "highest scores in tier 0", Commands: "SELECT, COMPRESS"},
+		{Name: "Rank1", Word: 5, Low: 16, Width: 16, Doc: "highest scores in tiers 0 and 1", Commands: "SELECT, COMPRESS"},
+		{Name: "TopK", Word: 6, Low: 0, Width: 20, Doc: "highest scores kept beside the protected", Commands: "SELECT, COMPRESS"},
+		{Name: "StepRows", Word: 6, Low: 20, Width: 12, Doc: "attention rows of a step; 0: no decay", Commands: "SELECT, COMPRESS"},
+		{Name: "Lambda", Word: 7, Low: 0, Width: 16, Doc: "decay of the scores before each step, in units of 2^-16", Commands: "SELECT, COMPRESS"},
+		{Name: "Rank2", Word: 7, Low: 16, Width: 16, Doc: "highest scores in tiers 0, 1 and 2", Commands: "SELECT, COMPRESS"},
+		{Name: "Seed", Word: 7, Low: 0, Width: 31, Doc: "31 bits before the stream", Commands: "SOURCE, SINK"},
 	}},
 	{Name: "Resp", Doc: "Response header: the first 32 bytes of every packet from the engine.", Fields: []Field{
 		{Name: "Opcode", Word: 0, Low: 0, Width: 8, Doc: "opcode of the request, whatever it was"},

@@ -33,19 +33,19 @@ const (
 // will need again.
 func (c *Cache) Bytes(next int) Bytes {
 	var b Bytes
-	k, _ := c.pol.KLayout()
-	v, _ := c.pol.VLayout()
 	for l := range c.layers {
 		for i := range c.layers[l].heads {
-			h := &c.layers[l].heads[i]
+			h, p := &c.layers[l].heads[i], c.plan[l][i]
+			k, _ := p.KLayout()
+			v, _ := p.VLayout()
 			h.k.bytes(k, c.cfg.HeadDim, &b.Bytes)
 			h.v.bytes(v, c.cfg.HeadDim, &b.Bytes)
-			if c.pol.Evicts() {
+			if p.Evicts() {
 				b.Positions += positionBytes * int64(len(h.pos))
 			}
 			b.Scores += scoreBytes * int64(len(h.sums))
 			for _, rows := range h.rows {
-				for _, r := range rows[max(0, len(rows)-max(0, c.record-next)):] {
+				for _, r := range rows[max(0, len(rows)-max(0, h.record-next)):] {
 					b.Scores += 2 * int64(len(r))
 				}
 			}
@@ -57,10 +57,14 @@ func (c *Cache) Bytes(next int) Bytes {
 // RowBytes is what a position takes until it is compressed, all layers and
 // heads together.
 func (c *Cache) RowBytes() Bytes {
-	n := int64(len(c.layers) * c.cfg.KVHeads)
-	b := Bytes{Bytes: cache.Bytes{Residual: n * 4 * int64(c.cfg.HeadDim)}}
-	if c.pol.Evicts() {
-		b.Positions = n * positionBytes
+	var b Bytes
+	for _, heads := range c.plan {
+		for _, p := range heads {
+			b.Residual += 4 * int64(c.cfg.HeadDim)
+			if p.Evicts() {
+				b.Positions += positionBytes
+			}
+		}
 	}
 	return b
 }

@@ -10,12 +10,10 @@ import (
 // Compress brings the cache to what the policy allows: select, quantize,
 // restore, each for all heads of all layers in one stream of packets.
 func (c *Cache) Compress(ctx context.Context) error {
-	if c.pol.Evicts() {
-		if err := c.evict(ctx); err != nil {
-			return err
-		}
+	if err := c.evict(ctx); err != nil {
+		return err
 	}
-	if !c.pol.Quantizes() {
+	if len(c.coded()) == 0 {
 		return nil
 	}
 	if err := c.quantize(ctx); err != nil {
@@ -26,37 +24,39 @@ func (c *Cache) Compress(ctx context.Context) error {
 
 // evict asks SELECT which positions stay and drops the others.
 func (c *Cache) evict(ctx context.Context) error {
-	sets := len(c.layers[0].heads)
-	if c.pol.Shared {
-		sets = 1
+	if err := c.adapt(ctx); err != nil {
+		return err
 	}
-	if n := len(c.layers[0].heads[0].pos); c.pol.Kept(n) >= n {
-		c.settleScores()
-		return nil
+	// The scores come back from the choice; where there is none, or they are
+	// pooled for it, they are added up on their own.
+	var sets, add []set
+	for _, x := range c.sets() {
+		p, n := c.plan[x.l][x.h], len(x.heads[0].pos)
+		chooses := p.Evicts() && p.Kept(n) < n
+		if x.heads[0].record == RecordAll && len(x.heads[0].rows[0]) > 0 && (!chooses || p.Pool > 1) {
+			add = append(add, x)
+		}
+		if chooses {
+			sets = append(sets, x)
+		}
 	}
-	kept, err := c.s.Select(ctx, len(c.layers)*sets, func(i int) (session.Selection, error) {
-		heads := c.layers[i/sets].heads
-		if !c.pol.Shared {
-			heads = heads[i%sets:][:1]
-		}
-		n := len(heads[0].pos)
-		sel := session.Selection{N: n, Sinks: c.pol.Sinks, Recent: c.pol.Recent, TopK: *c.pol.TopK}
-		if c.pol.NeedsScores(n) {
-			sel.Weights = c.weights(i/sets, i%sets, heads)
-		}
+	if err := c.accumulate(ctx, add); err != nil || len(sets) == 0 {
+		return err
+	}
+	kept, err := c.s.Select(ctx, len(sets), func(i int) (session.Selection, error) {
+		sel := c.selection(sets[i])
+		sel.ScoresOut = sets[i].heads[0].record == RecordAll && sel.Pool <= 1
 		return sel, nil
 	})
 	if err != nil {
 		return err
 	}
-	c.settleScores()
-	for l := range c.layers {
-		for h := range c.layers[l].heads {
-			i := l * sets
-			if !c.pol.Shared {
-				i += h
-			}
-			c.layers[l].heads[h].keep(kept[i], c.cfg.HeadDim)
+	for i, x := range sets {
+		if kept[i].Scores != nil {
+			x.settle(kept[i].Scores)
+		}
+		for h := range x.heads {
+			x.heads[h].keep(kept[i].Positions, c.cfg.HeadDim)
 		}
 	}
 	return nil
@@ -103,34 +103,29 @@ func gather(rows []float32, places []int, dim int) []float32 {
 	return out
 }
 
-// side is the keys or the values of all heads.
+// side is the keys or the values of a head whose policy quantizes them.
 type side struct {
-	layout packet.Layout
-	of     func(h *head) *part
+	layout   packet.Layout
+	residual int
+	h        *head
+	*part
 }
 
-// sides lists those that the policy quantizes, keys first.
-func (c *Cache) sides() []side {
-	var s []side
-	if l, ok := c.pol.KLayout(); ok {
-		s = append(s, side{l, func(h *head) *part { return &h.k }})
-	}
-	if l, ok := c.pol.VLayout(); ok {
-		s = append(s, side{l, func(h *head) *part { return &h.v }})
-	}
-	return s
-}
-
-// each calls do for every part that is quantized, those of one layout together.
-func (c *Cache) each(do func(s side, h *head, p *part)) {
-	for _, s := range c.sides() {
-		for l := range c.layers {
-			for i := range c.layers[l].heads {
-				h := &c.layers[l].heads[i]
-				do(s, h, s.of(h))
+// coded lists them, all keys first.
+func (c *Cache) coded() []side {
+	var keys, values []side
+	for l := range c.layers {
+		for i := range c.layers[l].heads {
+			h, p := &c.layers[l].heads[i], c.plan[l][i]
+			if layout, ok := p.KLayout(); ok {
+				keys = append(keys, side{layout, p.Residual, h, &h.k})
+			}
+			if layout, ok := p.VLayout(); ok {
+				values = append(values, side{layout, p.Residual, h, &h.v})
 			}
 		}
 	}
+	return append(keys, values...)
 }
 
 // quantize sends the rows that left the window through QUANTIZE.
@@ -138,15 +133,15 @@ func (c *Cache) quantize(ctx context.Context) error {
 	d := c.cfg.HeadDim
 	var jobs []session.Rows
 	var put []func(session.Coded)
-	c.each(func(s side, h *head, p *part) {
-		n := p.leaving(s.layout, c.pol.Residual, d)
+	for _, s := range c.coded() {
+		n := s.leaving(s.layout, s.residual, d)
 		if n == 0 {
-			return
+			continue
 		}
-		pos := h.pos[p.codedRows():][:n]
-		jobs = append(jobs, session.Rows{Layout: s.layout, Dims: d, Data: p.fp16[:n*d]})
-		put = append(put, func(coded session.Coded) { p.take(coded, pos) })
-	})
+		pos := s.h.pos[s.codedRows():][:n]
+		jobs = append(jobs, session.Rows{Layout: s.layout, Dims: d, Data: s.fp16[:n*d]})
+		put = append(put, func(coded session.Coded) { s.take(coded, pos) })
+	}
 	if len(jobs) == 0 {
 		return nil
 	}
@@ -163,17 +158,16 @@ func (c *Cache) quantize(ctx context.Context) error {
 // restore sends everything quantized through DEQUANTIZE.
 func (c *Cache) restore(ctx context.Context) error {
 	var jobs []session.Coded
-	var parts []*part
-	c.each(func(s side, _ *head, p *part) {
-		jobs = append(jobs, p.job(s.layout, c.cfg.HeadDim))
-		parts = append(parts, p)
-	})
+	sides := c.coded()
+	for _, s := range sides {
+		jobs = append(jobs, s.job(s.layout, c.cfg.HeadDim))
+	}
 	rows, err := c.s.Dequantize(ctx, jobs)
 	if err != nil {
 		return err
 	}
-	for i, p := range parts {
-		p.restore(rows[i], c.cfg.HeadDim)
+	for i, s := range sides {
+		s.part.restore(rows[i], c.cfg.HeadDim)
 	}
 	return nil
 }

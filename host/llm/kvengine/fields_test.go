@@ -13,7 +13,11 @@ import (
 func TestEverySettingIsFollowed(t *testing.T) {
 	followed := []string{
 		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared", "Layout",
-		"ResidualInRecent", "RecentPercent", "TopKPercent", // gone after Resolve
+		"Lambda", "Pool", "PoolMax", "Adaptive", "Rules",
+		"Tiers", "Normalise", "Probe", // refused with ErrOnce
+		"Protected", // of tiers alone
+		// Gone after Resolve and Heads:
+		"ResidualInRecent", "RecentPercent", "TopKPercent", "Budget", "BudgetPercent", "ObservePercent", "ProbePercent", "Pyramid",
 	}
 	p := reflect.TypeFor[policy.Policy]()
 	for i := range p.NumField() {

@@ -14,10 +14,9 @@ package kvengine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
-	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/llm"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
@@ -27,10 +26,10 @@ import (
 // Cache holds the keys and values of one sequence. It implements llm.KV.
 type Cache struct {
 	cfg    llm.Config
-	pol    policy.Policy // resolved
+	plan   [][]policy.Policy // by layer and head, resolved
 	s      *session.Session
 	seed   uint64
-	record int // how many of the last queries' attention rows are recorded; all: RecordAll
+	record int // of a prompt: how many of the last queries' attention rows are recorded; all: RecordAll
 	layers []layer
 	floats []float32 // room for the weights of one query head
 }
@@ -48,10 +47,13 @@ type layer struct {
 type head struct {
 	pos  []int
 	k, v part
-	// rows has the recorded attention rows, by query head of the group.
-	rows [][]row
+	// rows has the recorded attention rows, by query head of the group: the last
+	// record, or those since the last Compress.
+	rows   [][]row
+	record int
 	// sums are the scores of the rows before those, in units of 2^-24: what a
-	// SELECT fed with all of them would have come to.
+	// SELECT fed with all of them would have come to. If all heads of a layer
+	// choose together, the first has the sums of all.
 	sums []uint64
 }
 
@@ -59,15 +61,21 @@ type head struct {
 // that came later have weight 0.
 type row []uint16
 
+// ErrOnce says that a policy ranks the rows of a prompt once and has no way to
+// go on with it position by position.
+var ErrOnce = errors.New("compresses a prompt once, not a decode step by step")
+
 // New makes an empty cache that keeps everything and never compresses: what a
 // prompt is read into. It records the attention rows of the last record
 // queries, for [Cache.Fork].
 func New(cfg llm.Config, record int) *Cache {
-	c := &Cache{cfg: cfg, pol: policy.Full(), record: record, layers: make([]layer, cfg.Layers)}
+	c := &Cache{cfg: cfg, record: record, layers: make([]layer, cfg.Layers)}
 	for l := range c.layers {
+		c.plan = append(c.plan, make([]policy.Policy, cfg.KVHeads))
 		c.layers[l].heads = make([]head, cfg.KVHeads)
 		for h := range c.layers[l].heads {
-			c.layers[l].heads[h].rows = make([][]row, cfg.Heads/cfg.KVHeads)
+			c.plan[l][h] = policy.Full()
+			c.layers[l].heads[h].rows, c.layers[l].heads[h].record = make([][]row, cfg.Heads/cfg.KVHeads), record
 		}
 	}
 	return c
@@ -79,43 +87,78 @@ func (c *Cache) Fork(s *session.Session, pol policy.Policy, seed uint64) (*Cache
 	if err := Check(s, pol, c.cfg); err != nil {
 		return nil, err
 	}
-	f := &Cache{cfg: c.cfg, pol: pol, s: s, seed: seed, layers: make([]layer, len(c.layers))}
-	if pol.Evicts() && pol.Scorer != policy.Random && pol.TopK != nil && *pol.TopK > 0 {
-		f.record = RecordAll
-		if pol.Observe != policy.ObserveAll {
-			f.record = pol.Observe
-		}
-	}
-	if c.record != RecordAll && (f.record == RecordAll || f.record > c.record) {
-		return nil, fmt.Errorf("%w: %s scores by %s queries, the attention rows of the last %d were recorded", policy.ErrInvalid, pol.Name, observed(f.record), c.record)
-	}
+	f := &Cache{cfg: c.cfg, s: s, seed: seed, layers: make([]layer, len(c.layers))}
 	for l := range c.layers {
 		f.layers[l].heads = make([]head, len(c.layers[l].heads))
+		f.plan = append(f.plan, make([]policy.Policy, len(f.layers[l].heads)))
 		for h := range c.layers[l].heads {
-			f.layers[l].heads[h] = c.layers[l].heads[h].fork(f.record, c.cfg.HeadDim)
+			p := pol.At(l, h)
+			record := observed(p)
+			if c.record != RecordAll && (record == RecordAll || record > c.record) {
+				return nil, fmt.Errorf("%w: %s scores by more queries than the last %d, whose attention rows were recorded", policy.ErrInvalid, pol.Name, c.record)
+			}
+			f.plan[l][h] = p
+			f.layers[l].heads[h] = c.layers[l].heads[h].fork(record, c.cfg.HeadDim)
 		}
 	}
 	return f, nil
 }
 
-func observed(n int) string {
-	if n == RecordAll {
-		return "all"
+// observed is how many queries' attention rows the policy of a head ranks by.
+func observed(p policy.Policy) int {
+	attention := p.Scorer == "" || p.Scorer == policy.Attention
+	switch {
+	case !p.Evicts() || !attention || p.TopK != nil && *p.TopK == 0:
+		return 0
+	case p.Observe == policy.ObserveAll:
+		return RecordAll
 	}
-	return fmt.Sprintf("the last %d", n)
+	return p.Observe
 }
 
-// Check reports whether an engine can follow a policy for a model.
+// Observed is how many of a prompt's last queries a resolved policy ranks by, in
+// any head: what New has to record for it.
+func Observed(pol policy.Policy, cfg llm.Config) int {
+	most := 0
+	for l := range cfg.Layers {
+		for h := range cfg.KVHeads {
+			n := observed(pol.At(l, h))
+			if n == RecordAll {
+				return RecordAll
+			}
+			most = max(most, n)
+		}
+	}
+	return most
+}
+
+// Check reports whether an engine can follow a resolved policy for a model. What
+// goes by the ranks of a prompt alone fails with ErrOnce.
 func Check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
+	if err := s.Require("policy "+pol.Name, pol.Features()...); err != nil {
+		return err
+	}
+	if !pol.Resolved() || pol.Pyramid != 0 {
+		return fmt.Errorf("%w: %s has shares that are not resolved", policy.ErrInvalid, pol.Name)
+	}
+	for l := range cfg.Layers {
+		for h := range cfg.KVHeads {
+			if err := check(s, pol.At(l, h), cfg); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// check checks the policy of one head.
+func check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
 	for _, f := range []struct {
-		used    bool
-		feature int
-		what    string
-	}{
-		{pol.Evicts(), regmap.FeatSelect, "SELECT"}, {pol.Quantizes(), regmap.FeatQuantize, "QUANTIZE"}, {pol.Quantizes(), regmap.FeatDequantize, "DEQUANTIZE"},
-	} {
-		if f.used && !s.Info().Has(1<<f.feature) {
-			return fmt.Errorf("%w: %s was left out of this engine (%s)", driver.ErrUnsupported, f.what, s.Info().URI)
+		used bool
+		name string
+	}{{pol.Tiers != nil, "tiers"}, {pol.Normalise, "normalise"}, {pol.Probe > 0, "probe"}} {
+		if f.used {
+			return fmt.Errorf("%s has %s, which %w; kvaccel run and eval --trace measure it", pol.Name, f.name, ErrOnce)
 		}
 	}
 	if l, ok := pol.KLayout(); ok {
@@ -135,7 +178,7 @@ func Check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
 // changed in place, are shared.
 func (h *head) fork(record, dim int) head {
 	n := len(h.pos)
-	f := head{pos: h.pos[:n:n], k: h.k.fork(), v: h.v.fork(), rows: make([][]row, len(h.rows))}
+	f := head{pos: h.pos[:n:n], k: h.k.fork(), v: h.v.fork(), rows: make([][]row, len(h.rows)), record: record}
 	for g, rows := range h.rows {
 		f.rows[g] = last(rows, record)
 	}
@@ -169,8 +212,8 @@ func (c *Cache) Attend(_ context.Context, s llm.Step) error {
 		for g := range group {
 			q := (h*group + g) * d
 			llm.AttendHead(w, s.Out[q:], s.Q[q:], c.cfg.Heads*d, x.k.floats, x.v.floats, s.N, rows, d, float32(c.cfg.Scale()))
-			if c.record != 0 {
-				x.observe(g, w, s.N, rows, c.record)
+			if x.record != 0 {
+				x.observe(g, w, s.N, rows)
 			}
 		}
 	}
@@ -178,7 +221,8 @@ func (c *Cache) Attend(_ context.Context, s llm.Step) error {
 }
 
 // observe records the weights of the last n queries, each rounded once.
-func (h *head) observe(g int, w []float32, n, rows, record int) {
+func (h *head) observe(g int, w []float32, n, rows int) {
+	record := h.record
 	first := 0
 	if record != RecordAll {
 		first = max(0, n-record)
@@ -198,6 +242,13 @@ func (h *head) observe(g int, w []float32, n, rows, record int) {
 
 // Kept lists the positions that a head holds.
 func (c *Cache) Kept(l, h int) []int { return append([]int(nil), c.layers[l].heads[h].pos...) }
+
+// Rows gives the positions that a head holds and, as binary16, their keys and
+// values as the model sees them.
+func (c *Cache) Rows(l, h int) (positions []int, k, v []uint16) {
+	x := &c.layers[l].heads[h]
+	return c.Kept(l, h), binary16(x.k.floats), binary16(x.v.floats)
+}
 
 // halves has the float32 of every binary16, as the engine takes them: NaN as 0,
 // infinities as the largest finite.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
@@ -104,6 +106,16 @@ func traceOf(t *testing.T, c *Cache) *trace.Trace {
 	return tr
 }
 
+// mixed has settings of their own for some heads.
+func mixed() policy.Policy {
+	p := policy.Full()
+	p.Name, p.Rules = "mixed", []policy.Rule{
+		{Layers: policy.Ranges{{First: 0, Last: 0}}, Set: policy.Override{BudgetPercent: ptr(40), Recent: ptr(9), Pool: ptr(3)}},
+		{Heads: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{KBits: ptr(4), Group: ptr(16)}},
+	}
+	return p
+}
+
 // Compressing a prompt gives what kvaccel run gives for its trace: the same
 // positions, rows and bytes.
 func TestPromptLikeRun(t *testing.T) {
@@ -115,14 +127,27 @@ func TestPromptLikeRun(t *testing.T) {
 	feed(t, prompt, rng, 50, n-50)
 	tr := traceOf(t, prompt)
 	dev := device(t)
-	names := []string{"full", "h2o+kivi-2", "tova+q8_0", "streaming+kivi-4", "random+qserve-4"}
+	names := []string{"full", "h2o+kivi-2", "tova+q8_0", "streaming+kivi-4", "random+qserve-4", "adakv+kivi-4", "pyramidkv+q4_0", "mixed"}
 	for _, p := range policy.Presets() {
 		names = append(names, p.Name)
 	}
 	for _, name := range names {
-		pol := lookup(t, name)
+		pol := mixed()
+		if name != "mixed" {
+			pol = lookup(t, name)
+		}
 		pol.Residual = min(pol.Residual, 20)
-		pol = pol.Resolve(n)
+		heads, err := pol.Heads(n, shape.Layers, shape.KVHeads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pol = policy.Merge(pol.Resolve(n), heads)
+		if pol.Tiers != nil {
+			if _, err := prompt.Fork(session.New(dev), pol, 0); !errors.Is(err, ErrOnce) || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
 		res, err := compress.Run(ctx, dev, tr, pol, compress.Options{Prefix: n})
 		if err != nil {
 			t.Fatal(err)
@@ -239,7 +264,7 @@ func step(ctx context.Context, t *testing.T, name string, c *Cache, watch []watc
 	for i := range watch {
 		h := &c.layers[i/shape.KVHeads].heads[i%shape.KVHeads]
 		watch[i].look(h)
-		want = append(want, watch[i].best(h.pos, c.pol))
+		want = append(want, watch[i].best(h.pos, c.plan[i/shape.KVHeads][i%shape.KVHeads]))
 	}
 	if err := c.Compress(ctx); err != nil {
 		t.Fatal(err)
@@ -274,10 +299,13 @@ func step(ctx context.Context, t *testing.T, name string, c *Cache, watch []watc
 // what fills no group.
 func checkWindow(t *testing.T, name string, c *Cache, h *head) {
 	t.Helper()
-	for _, s := range c.sides() {
-		p := s.of(h)
+	for _, s := range c.coded() {
+		if s.h != h {
+			continue
+		}
+		p := s.part
 		rows := len(p.fp16) / shape.HeadDim
-		most := c.pol.Residual
+		most := s.residual
 		if s.layout.Axis == 1 {
 			most += s.layout.Group - 1
 		}
@@ -334,25 +362,91 @@ func newCoded(t *testing.T, name string) (*Cache, error) {
 	return c, c.Compress(context.Background())
 }
 
-func TestSumsAsRows(t *testing.T) {
-	sums := []uint64{0, 1, 1<<24 - 1, 12345678901, 1<<40 - 1, 2047, 2048}
-	rows := appendSums(nil, sums, len(sums))
-	if len(rows) != 4*len(sums) {
-		t.Fatalf("%d weights, want 4 rows", len(rows))
-	}
-	for j, want := range sums {
-		got := uint64(0)
-		for at := j; at < len(rows); at += len(sums) {
-			got += units(rows[at])
+// What is scored by all queries goes on from the sums, with decay and pooling, as
+// if every row had been sent since the beginning.
+func TestScoresGoOn(t *testing.T) {
+	ctx := context.Background()
+	const n, steps = 40, 6
+	for name, o := range map[string]policy.Override{
+		"plain": {}, "decay": {Lambda: ptr(.8)}, "pooled": {Pool: ptr(5)}, "pooled decay": {Lambda: ptr(.9), Pool: ptr(3), PoolMax: ptr(true)}, "shared": {Shared: ptr(true), Lambda: ptr(.5)},
+	} {
+		pol := lookup(t, "h2o").With(o).With(policy.Override{Recent: ptr(5), TopK: ptr(30)}).Resolve(n)
+		prompt := New(shape, RecordAll)
+		feed(t, prompt, rand.New(rand.NewPCG(5, 6)), 0, n)
+		c, err := prompt.Fork(session.New(device(t)), pol, 1)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got != want {
-			t.Errorf("%d came as %d", want, got)
+		rng := rand.New(rand.NewPCG(7, 8))
+		want := make([]map[int]uint64, shape.Layers*shape.KVHeads) // scores by position
+		for i := range want {
+			want[i] = map[int]uint64{}
 		}
-	}
-	if rows := appendSums(nil, make([]uint64, 3), 3); len(rows) != 0 {
-		t.Errorf("no sums came as %d weights", len(rows))
+		for at := range steps {
+			for _, x := range c.sets() {
+				addRows(want[x.l*shape.KVHeads+x.h], x, c.plan[x.l][x.h])
+			}
+			var keep [][]int
+			for _, x := range c.sets() {
+				keep = append(keep, bestOf(want[x.l*shape.KVHeads+x.h], x.heads[0].pos, c.plan[x.l][x.h]))
+			}
+			if err := c.Compress(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range c.sets() {
+				for h := range x.heads {
+					if !slices.Equal(x.heads[h].pos, keep[i]) {
+						t.Fatalf("%s: step %d: layer %d head %d keeps %v, want %v", name, at, x.l, x.h+h, x.heads[h].pos, keep[i])
+					}
+				}
+			}
+			feed(t, c, rng, n+3*at, 3)
+		}
 	}
 }
+
+// addRows adds the rows that came to the scores of a set, query by query.
+func addRows(scores map[int]uint64, x set, p policy.Policy) {
+	for i := range x.heads[0].rows[0] {
+		if p.Lambda != nil {
+			for j, s := range scores {
+				scores[j] = s * uint64(*p.Lambda*65536+.5) / 65536
+			}
+		}
+		for _, h := range x.heads {
+			for _, rows := range h.rows {
+				for j, w := range rows[i] {
+					scores[h.pos[j]] += uint64(fp16.ToFloat64(w) * 0x1p24)
+				}
+			}
+		}
+	}
+}
+
+// bestOf gives the positions that stay by their pooled scores.
+func bestOf(scores map[int]uint64, pos []int, p policy.Policy) []int {
+	list := make([]uint64, len(pos))
+	for i, j := range pos {
+		list[i] = scores[j]
+	}
+	pooled := p.Pooled(list, maxScore)
+	var rest, kept []int
+	for i := range pos {
+		if i < len(pos)-p.Recent {
+			rest = append(rest, i)
+		} else {
+			kept = append(kept, pos[i])
+		}
+	}
+	slices.SortStableFunc(rest, func(a, b int) int { return cmp.Compare(pooled[b], pooled[a]) })
+	for _, i := range rest[:min(len(rest), *p.TopK)] {
+		kept = append(kept, pos[i])
+	}
+	slices.Sort(kept)
+	return kept
+}
+
+func ptr[T any](v T) *T { return &v }
 
 // A position's random rank does not depend on when it is asked for.
 func TestRandomRanks(t *testing.T) {

@@ -1,8 +1,6 @@
 package kvengine
 
 import (
-	"math"
-
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/cache"
@@ -149,13 +147,4 @@ func (p *part) bytes(l packet.Layout, dim int, b *cache.Bytes) {
 		b.Codes += codes
 		b.Scales += int64(len(g.data)) - codes
 	}
-}
-
-// units is a weight in units of 2^-24, as SELECT adds it.
-func units(h uint16) uint64 {
-	f := halves[h]
-	if f < 0 {
-		return 0
-	}
-	return uint64(math.Ldexp(float64(f), 24))
 }

@@ -7,8 +7,8 @@
 // 2. Every packet gets one descriptor and one outcome, the outcome not before the descriptor.
 // 3. At most four descriptors are in flight; one that is refused is pushed alone.
 // 4. A header is dispatched two enabled cycles after it is complete if none is in flight.
-// 5. What is refused gives no beat to any unit and one empty entry; otherwise a beat goes to
-//    one unit, which is ready.
+// 5. What is refused gives no beat to any unit and one empty entry, a SOURCE no beat; otherwise a
+//    beat goes to one unit, which is ready.
 // 6. The outcome says OK only with TLAST on the last expected beat, and Overlong only
 //    without it.
 module fv_front (
@@ -19,26 +19,23 @@ module fv_front (
     input logic [63:0] in_data_i,
     input logic        in_last_i,
     input logic        done_i,
-    input logic [ 3:0] ready_i
+    input logic [ 6:0] ready_i
 );
 
   localparam int unsigned HeadBeats = 4;
 
   logic first_q = 1'b1;
-  logic take, want, idle, desc, outcome, empty, beat_last, beat_abort;
-  logic [3:0] unit, start, beat_valid;
+  logic take, want, idle, desc, outcome, empty, beat_last, beat_part_end, beat_row_end, beat_abort;
+  logic [6:0] unit, start, beat_valid;
+  logic [1:0] beat_part;
+  logic [255:0] cfg;
   logic [63:0] beat;
   logic [7:0] opcode;
   logic [15:0] tag;
   logic [2:0] status, result;
   logic [31:0] mark, stall_in, stall_out, bytes;
-  logic [1:0] scheme;
-  logic axis;
-  logic [2:0] group;
-  logic [3:0] bits;
-  logic [23:0] rows;
-  logic [16:0] dims, sinks, recent, topk;
   logic [2:0] flight_q;
+  logic [31:0] rows;
 
   kv_front #(
       .Lanes     (4),
@@ -73,21 +70,20 @@ module fv_front (
       .empty_o         (empty),
       .unit_o          (unit),
       .start_o         (start),
-      .cfg_scheme_o    (scheme),
-      .cfg_axis_o      (axis),
-      .cfg_group_o     (group),
-      .cfg_bits_o      (bits),
-      .cfg_rows_o      (rows),
-      .cfg_dims_o      (dims),
-      .cfg_sinks_o     (sinks),
-      .cfg_recent_o    (recent),
-      .cfg_topk_o      (topk),
+      .cfg_o           (cfg),
       .ready_i,
       .beat_valid_o    (beat_valid),
       .beat_o          (beat),
       .beat_last_o     (beat_last),
+      .beat_part_o     (beat_part),
+      .beat_part_end_o (beat_part_end),
+      .beat_row_end_o  (beat_row_end),
       .beat_abort_o    (beat_abort)
   );
+
+  // Word 2 of the header at hand.
+  (* hierconn *) wire [255:0] \dut.head_q ;
+  assign rows = \dut.head_q [95:64];
 
   // Seen from outside: beats taken, the packet's place, what is owed to it.
   logic taken, mid_q, answered_q, pending_q, waiting_q, refused_q;
@@ -95,6 +91,9 @@ module fv_front (
   logic header_end;
   logic [1:0] age_q;  // enabled cycles since its header was complete
 
+  // A legal SOURCE with something to give has its outcome at once, too.
+  logic sourced;
+  assign sourced = opcode == 8'd6 && status == 3'd0 && rows != 32'd0;
   assign taken = en_i && take && in_valid_i;
   assign header_end = taken && !waiting_q && answered_q == !mid_q &&
                       (in_last_i || heads_q == 3'(HeadBeats - 1));
@@ -119,7 +118,7 @@ module fv_front (
       else if (desc) waiting_q <= 1'b0;
       if (outcome) pending_q <= 1'b0;
       else if (desc) pending_q <= 1'b1;
-      refused_q <= desc && outcome;
+      refused_q <= desc && outcome && !sourced;
       flight_q  <= flight_q + 3'(desc) - 3'(done_i && flight_q != 3'd0);
     end
     if (rst_i) age_q <= 2'd0;
@@ -148,12 +147,12 @@ module fv_front (
       // 5
       if (desc && status != 3'd0) assert (outcome);
       assert (empty == refused_q);
-      if (beat_valid != 4'd0) begin
+      if (beat_valid != 7'd0) begin
         assert (pending_q);
-        assert ((beat_valid & (beat_valid - 4'd1)) == 4'd0);
-        assert ((beat_valid & ~ready_i) == 4'd0);
+        assert ((beat_valid & (beat_valid - 7'd1)) == 7'd0);
+        assert ((beat_valid & ~ready_i) == 7'd0);
       end
-      if (pending_q && en_i) assert (!taken || beat_valid != 4'd0);
+      if (pending_q && en_i) assert (!taken || beat_valid != 7'd0);
       // 6
       if (outcome && pending_q) begin
         if (result == 3'd0) assert (take && in_last_i && beat_last);
@@ -194,7 +193,7 @@ module fv_front (
         assert (mid_q == !(\dut.short_q || \dut.tlast_q ));
       end
       assert (\dut.checked_q == (age_q != 2'd0));
-      assert ((unit & (unit - 4'd1)) == 4'd0);
+      assert ((unit & (unit - 7'd1)) == 7'd0);
       if (at_pay || at_drain) assert (mid_q && answered_q);
       if (at_pad) assert (!mid_q && answered_q);
     end

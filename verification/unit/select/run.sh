@@ -14,9 +14,7 @@ END
     -GLanes="$lanes" -GMaxTokens="$tokens" \
     -CFLAGS "-O2 -DLANES=$lanes -DTOKENS=$tokens" \
     --Mdir "$out" --top-module kv_select -o bench \
-    "$rtl/kv_pkg.sv" "$rtl/kv_ram_1r1w.sv" "$rtl/kv_fp16_clean.sv" "$rtl/kv_select_lane.sv" \
-    "$rtl/kv_select_score.sv" "$rtl/kv_select_state.sv" "$rtl/kv_select_radix.sv" \
-    "$rtl/kv_select_rank.sv" "$rtl/kv_select_emit.sv" "$rtl/kv_select_pack.sv" "$rtl/kv_select.sv" \
+    "$rtl/kv_pkg.sv" "$rtl/kv_ram_1r1w.sv" "$rtl/kv_fp16_clean.sv" "$rtl"/kv_select_*.sv "$rtl/kv_select.sv" \
     "$here/select.cpp" >"$out/build.log" 2>&1 ||
     { cat "$out/build.log"; exit 1; }
   "$out/bench" "${1:-1000}" "${2:-1}"

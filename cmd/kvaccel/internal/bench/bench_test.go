@@ -23,7 +23,7 @@ func TestTable(t *testing.T) {
 	if code != cli.ExitOK {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
-	for _, want := range []string{"emu:", "quick", "quantize", ">= 0.98", "0.9981", "kept", "absent", "COMPRESS is not in the engine yet", "<= 32", "29"} {
+	for _, want := range []string{"emu:", "quick", "quantize", ">= 0.98", "0.9981", "kept", ">= 0.95", "1.0000", "<= 32", "29"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}

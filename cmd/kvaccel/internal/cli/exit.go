@@ -9,6 +9,8 @@ import (
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/decode"
+	"github.com/kvaccel/kvaccel/host/llm/kvengine"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/host/sweep/queue"
@@ -34,10 +36,12 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Usage marks err as a mistake on the command line; nil stays nil.
+// Usage marks err as a mistake on the command line; nil stays nil, and a file
+// that cannot be opened stays one.
 func Usage(err error) error {
-	if err == nil {
-		return nil
+	var file *fs.PathError
+	if err == nil || errors.As(err, &file) {
+		return err
 	}
 	return &UsageError{err}
 }
@@ -52,7 +56,7 @@ func ExitCode(err error) int {
 		{err == nil, ExitOK},
 		{errors.Is(err, context.Canceled), ExitInterrupted},
 		{errors.As(err, &usage), ExitUsage},
-		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix), ExitUsage},
+		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix, kvengine.ErrOnce, decode.ErrSteps), ExitUsage},
 		{isAny(err, driver.ErrNotFound, driver.ErrAmbiguous, fs.ErrNotExist), ExitNotFound},
 		{isAny(err, driver.ErrAccess, fs.ErrPermission), ExitPermission},
 		{isAny(err, driver.ErrBusy, syscall.EBUSY), ExitBusy},

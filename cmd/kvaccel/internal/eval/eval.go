@@ -63,7 +63,7 @@ list of tokens.`,
 	fs.StringVar(&o.model, "model", "", "directory with config.json and model.safetensors, or shards and their index")
 	fs.StringVar(&o.text, "text", "", "text to predict: bytes, .npy or .json")
 	fs.StringVar(&o.trace, "trace", "", "KV trace: fidelity alone, without a model")
-	fs.StringSliceVar(&o.policies, "policy", nil, "policies, as kvaccel run takes them (default: all of them and the usual joins)")
+	fs.StringSliceVar(&o.policies, "policy", nil, "policies or policy files, as kvaccel run takes them (default: all of them and the usual joins)")
 	fs.StringSliceVar(&o.budgets, "budget", nil, "positions that policies which evict keep: numbers, or shares of the prefix such as 10%; several give a row each")
 	fs.IntVar(&o.Window, "window", 0, "positions of a window (default: the model's context, at most 4096)")
 	fs.IntVar(&o.Prefix, "prefix", 0, "positions read before compressing (default: half of the window)")
@@ -140,12 +140,15 @@ func (o *options) runs(n int) ([]eval.Run, error) {
 		}
 	}
 	given := len(names)
+	if len(o.policies) == 0 {
+		given = 0 // nobody asked for any of them
+	}
 	for _, always := range []string{"q8_0", "q4_0"} {
 		names = addControl(names, always)
 	}
 	var runs []eval.Run
 	for i, name := range names {
-		p, err := policy.Lookup(name)
+		p, err := policy.Load(name)
 		if err != nil {
 			return nil, cli.Usage(fmt.Errorf("--policy %s: %w", name, err))
 		}
@@ -224,7 +227,7 @@ func runModel(ctx context.Context, env *cli.Env, o options) error {
 		return err
 	}
 	for _, l := range res.LeftOut {
-		env.Note("left out: control %s", l)
+		env.Note("left out: %s", l)
 	}
 	if o.csv != "" {
 		if err := eval.WriteCSV(ctx, o.csv, res); err != nil {

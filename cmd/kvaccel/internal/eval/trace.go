@@ -44,7 +44,7 @@ func runTrace(ctx context.Context, env *cli.Env, o options) error {
 		return err
 	}
 	for _, l := range res.LeftOut {
-		env.Note("left out: control %s", l)
+		env.Note("left out: %s", l)
 	}
 	if env.JSON {
 		return env.PrintJSON(res)

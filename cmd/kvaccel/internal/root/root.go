@@ -17,6 +17,7 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/flash"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/inspect"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/monitor"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/policies"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/report"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/restore"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/run"
@@ -93,7 +94,7 @@ injects faults.`,
 	cmd.PersistentFlags().StringVarP(&env.Device, "device", "d", "emu:", "device URI: emu:[?lanes=8...], rtl:[?...], usb:[VID:PID|@PATH][?serial=...], uart:/dev/NODE, xdma:N, pci:BDF")
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
-		run.New(env), eval.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
+		run.New(env), eval.New(env), policies.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
 		monitor.New(env), upkeep.NewReset(env), upkeep.NewDoctor(env), upkeep.NewUdev(env),
 		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env),
 	} {

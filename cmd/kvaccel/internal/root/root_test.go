@@ -93,6 +93,72 @@ func TestRunLayout(t *testing.T) {
 	}
 }
 
+// A policy file does what the flags do, in run, policies and eval.
+func TestPolicyFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(path, []byte("version: 1\npolicy: h2o\ndefaults: {tiers: {fp16: 10, 8: 20, 4: 70}, lambda: 0.99, pool: 3}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, flags := mustRun(t, "run", "--policy", path), mustRun(t, "run", "--policy", "h2o", "--tiers", "fp16:10,8:20,4:70", "--lambda", "0.99", "--pool", "3")
+	if file, flags = rest(file, "bytes"), rest(flags, "bytes"); file != flags || !strings.Contains(file, "compress") {
+		t.Errorf("the file gives\n%s\nthe flags\n%s", file, flags)
+	}
+	if out := mustRun(t, "policies", path); !strings.Contains(out, "70 % 4 bits") || !strings.Contains(out, "COMPRESS POOL DECAY TIERS") {
+		t.Errorf("policies tells\n%s", out)
+	}
+	if out := mustRun(t, "eval", "--trace", "../../../../host/trace/sample/golm-512.safetensors", "--policy", path); !strings.Contains(out, "mine") {
+		t.Errorf("eval tells\n%s", out)
+	}
+}
+
+func TestRunDecode(t *testing.T) {
+	args := []string{"run", "--decode", "--policy", "h2o+q8_0", "--budget", "64", "--lambda", "0.99", "--prefill", "480"}
+	out := mustRun(t, args...)
+	for _, want := range []string{"prefill 480, then 32 steps", "cycles per step", "dequantize", "64 of 512", "fidelity of the 32 steps", "a step takes"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	var r map[string]any
+	if err := json.Unmarshal([]byte(mustRun(t, append(args, "--json")...)), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"schema_version", "source", "device", "policy", "prefill_cycles", "step_cycles", "step_seconds", "bytes", "fidelity", "steps"} {
+		if r[key] == nil {
+			t.Errorf("%q is missing or null", key)
+		}
+	}
+	if steps := r["steps"].([]any); len(steps) != 32 {
+		t.Errorf("%d steps", len(steps))
+	}
+}
+
+func TestPoliciesList(t *testing.T) {
+	out := mustRun(t, "policies")
+	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	var all struct {
+		Policies []map[string]any `json:"policies"`
+		Planned  []map[string]any `json:"planned"`
+	}
+	if err := json.Unmarshal([]byte(mustRun(t, "policies", "--json")), &all); err != nil || len(all.Policies) < 18 || len(all.Planned) == 0 {
+		t.Fatalf("%d policies, %v", len(all.Policies), err)
+	}
+	for _, p := range all.Policies {
+		for _, key := range []string{"name", "formula", "source", "features", "settings", "policy"} {
+			if p[key] == nil {
+				t.Errorf("%v: no %s", p["name"], key)
+			}
+		}
+	}
+	if out := mustRun(t, "policies", "adakv+kivi-2"); !strings.Contains(out, "Ada-KV") || !strings.Contains(out, "KIVI") || !strings.Contains(out, "QUANTIZE DEQUANTIZE SELECT POOL") {
+		t.Errorf("adakv+kivi-2:\n%s", out)
+	}
+}
+
 // rest is what comes from a word on.
 func rest(s, word string) string {
 	_, after, _ := strings.Cut(s, word)
@@ -105,6 +171,14 @@ func TestMistakes(t *testing.T) {
 	garbage := filepath.Join(dir, "garbage.safetensors")
 	if err := os.WriteFile(garbage, []byte("this is not a tensor file"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	broken, ruled := filepath.Join(dir, "broken.yaml"), filepath.Join(dir, "ruled.yaml")
+	for path, text := range map[string]string{
+		broken: "version: 1\nrules:\n- set: {k-bit: 4}\n", ruled: "version: 1\nrules:\n- layers: 0\n  set: {k-bits: 4}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct {
 		args string
@@ -126,6 +200,27 @@ func TestMistakes(t *testing.T) {
 		{"run --layout q8_0 --scheme asym", cli.ExitUsage, "scheme sym"},
 		{"run --scheme offset --k-bits 4", cli.ExitUsage, "layout q4_0"},
 		{"run --observe none", cli.ExitUsage, "observe"},
+		{"run --prefill 100", cli.ExitUsage, "--prefill is a setting of --decode"},
+		{"run --decode --prefix 100", cli.ExitUsage, "--prefix is no setting of --decode"},
+		{"run --decode -o " + filepath.Join(dir, "c"), cli.ExitUsage, "writes no cache"},
+		{"run --decode --steps 0", cli.ExitUsage, "--steps is 0"},
+		{"run --decode --prefill 512", cli.ExitUsage, "512 positions"},
+		{"run --decode --policy tiers", cli.ExitUsage, "compresses a prompt once"},
+		{"run --topk 449", cli.ExitUsage, "topk is 449, want at most the 448 positions"},
+		{"run --sinks 449 --topk 3", cli.ExitUsage, "sinks is 449"},
+		{"run --budget 20% --pool 16", cli.ExitUsage, "odd window of 1 to 15"},
+		{"run --budget lots", cli.ExitUsage, "--budget: "},
+		{"run --tiers fp16:10,8:80", cli.ExitUsage, "90 % in all, want 100"},
+		{"run --tiers fp16:10,8:90 --layout q8_0", cli.ExitUsage, "tiers have no layout"},
+		{"run --policy h2o+tiers --lambda 2", cli.ExitUsage, "0 to 1"},
+		{"run --policy " + broken, cli.ExitUsage, "broken.yaml:3: rules[0].set.k-bit: "},
+		{"run --policy " + ruled + " --recent 3", cli.ExitUsage, "change the file"},
+		{"run --policy " + filepath.Join(dir, "absent.yaml"), cli.ExitNotFound, "absent.yaml"},
+		{"run --policy snapkv -d emu:?features=0xf", cli.ExitOther, "POOL"},
+		{"run --policy h2o+tiers -d emu:?features=0x3ef", cli.ExitOther, "COMPRESS"},
+		{"policies nope", cli.ExitUsage, "zipcache"},
+		{"policies kvquant", cli.ExitUsage, "non-uniform"},
+		{"policies " + broken, cli.ExitUsage, "broken.yaml:3"},
 		{"run --prefix 0", cli.ExitUsage, "at least 1"},
 		{"run --prefix 513", cli.ExitUsage, "512"},
 		{"run --plot picture.gif", cli.ExitUsage, "png"},
@@ -148,7 +243,7 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 {
+	if err != nil || len(left) != 3 {
 		t.Errorf("failed commands left files behind: %v %v", left, err)
 	}
 }

@@ -25,6 +25,9 @@ type options struct {
 	plot   string // picture; empty: none
 	prefix int    // 0: all but the last eighth
 	policy policy.Policy
+
+	decode         bool // step by step
+	prefill, steps int  // of it; 0: all but the last eighth, all that there are
 }
 
 // New builds "kvaccel run".
@@ -42,6 +45,10 @@ model; without any setting, the policy ` + defaultPolicy + `.
 Setting flags change the named policy; without --policy they start from "full":
 fp16, group 32, residual 0, nothing evicted.
 
+With --decode the trace is replayed token by token, as a server would: --prefill
+positions are taken in and compressed; then each step appends a position, attends,
+scores and evicts within the same budget. It prints cycles per step.
+
 Policies:
 ` + policyTable() + `
 Two names joined by + take the selection of one and the quantization of the other.`,
@@ -49,6 +56,10 @@ Two names joined by + take the selection of one and the quantization of the othe
   kvaccel run trace.safetensors --policy kivi-2 -o cache.safetensors
   kvaccel run --policy h2o --k-bits 4 --v-bits 4 --plot heads.png
   kvaccel run --topk 64 --sinks 4 --recent 32 --observe 32 --json
+  kvaccel run --policy snapkv --budget 10% --pool 7 --pool-mode max
+  kvaccel run --policy h2o --tiers fp16:10,8:20,4:70
+  kvaccel run --policy mine.yaml
+  kvaccel run --decode --policy h2o --budget 64 --lambda 0.99 --prefill 256
   kvaccel run trace.safetensors -d 'rtl:?lanes=8'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,18 +74,27 @@ Two names joined by + take the selection of one and the quantization of the othe
 			if err := o.check(cmd); err != nil {
 				return err
 			}
+			if o.decode {
+				return replay(cmd.Context(), env, o)
+			}
 			return run(cmd.Context(), env, o)
 		},
 	}
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "write the compressed cache to this file (safetensors)")
 	cmd.Flags().StringVar(&o.plot, "plot", "", "draw bytes against error per layer and head into this .png or .svg")
 	cmd.Flags().IntVar(&o.prefix, "prefix", 0, "compress the first N positions (default: all but the last eighth)")
+	cmd.Flags().BoolVar(&o.decode, "decode", false, "replay the trace token by token and tell the cycles per step")
+	cmd.Flags().IntVar(&o.prefill, "prefill", 0, "with --decode, positions before the first step (default: all but the last eighth)")
+	cmd.Flags().IntVar(&o.steps, "steps", 0, "with --decode, how many steps (default: all that the trace has)")
 	f.register(cmd.Flags())
 	return cmd
 }
 
 // check refuses what cannot work before any work is done.
 func (o *options) check(cmd *cobra.Command) error {
+	if err := o.checkMode(cmd.Flags()); err != nil {
+		return cli.Usage(err)
+	}
 	if cmd.Flags().Changed("prefix") && o.prefix < 1 {
 		return cli.Usage(fmt.Errorf("--prefix is %d, want at least 1", o.prefix))
 	}

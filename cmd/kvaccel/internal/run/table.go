@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/kvaccel/kvaccel/host/compress"
-	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/quality"
 )
 
@@ -17,13 +16,13 @@ func printTable(out io.Writer, res *compress.Result, o options) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	t := res.Trace
 	fmt.Fprintf(w, "trace\t%s: %d layers, %d KV heads of %d, %d tokens\n", t.File, t.Layers, t.KVHeads, t.Dims, t.Tokens)
-	fmt.Fprintf(w, "policy\t%s: %s\n", res.Policy.Name, describe(res.Policy))
+	fmt.Fprintf(w, "policy\t%s: %s\n", res.Policy.Name, res.Policy.Describe())
 	fmt.Fprintf(w, "device\t%s (%s)\n", res.Device.URI, res.Device.Description)
 	fmt.Fprintf(w, "\n")
 	fmt.Fprintf(w, "bytes\t%d -> %d\t(codes %d, scales %d, residual fp16 %d, positions %d)\n", res.BytesIn, res.BytesOut,
 		res.Bytes.Codes, res.Bytes.Scales, res.Bytes.Residual, res.Bytes.Positions)
 	fmt.Fprintf(w, "ratio\t%.2fx\t%.2f bits per element, %.2f per element kept\n", res.Ratio, res.BitsPerElem, res.BitsPerKept)
-	fmt.Fprintf(w, "tokens kept\t%d of %d\tper head\n", res.TokensKept, res.TokensIn)
+	fmt.Fprintf(w, "tokens kept\t%d of %d\t%s\n", res.TokensKept, res.TokensIn, perHead(res.Heads))
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -31,7 +30,7 @@ func printTable(out io.Writer, res *compress.Result, o options) error {
 	if res.Fidelity == nil {
 		fmt.Fprintf(out, "\nfidelity  not measured: %s\n", res.FidelityNote)
 	} else {
-		printFidelity(out, res.Fidelity)
+		printFidelity(out, res.Fidelity, fmt.Sprintf("fidelity on %d later queries", res.Fidelity.Queries))
 	}
 	if o.out != "" {
 		fmt.Fprintf(out, "\ncache written to %s; kvaccel restore %s -o TRACE gives the rows back\n", o.out, o.out)
@@ -42,30 +41,16 @@ func printTable(out io.Writer, res *compress.Result, o options) error {
 	return nil
 }
 
-// describe puts a resolved policy into words.
-func describe(p policy.Policy) string {
-	side := func(bits int, axis policy.Axis) string {
-		if bits == policy.FP16Bits {
-			return "fp16"
-		}
-		group := "row"
-		if p.Group != policy.GroupRow {
-			group = fmt.Sprint(p.Group)
-		}
-		s := fmt.Sprintf("%d bits %s per %s, group %s", bits, p.Scheme, axis, group)
-		if p.Layout != policy.Native {
-			s += fmt.Sprintf(" (%s blocks)", p.Layout)
-		}
-		return s
+// perHead says what single heads keep, if they do not all keep the same.
+func perHead(heads []compress.HeadBytes) string {
+	least, most := heads[0].Kept, heads[0].Kept
+	for _, h := range heads {
+		least, most = min(least, h.Kept), max(most, h.Kept)
 	}
-	s := fmt.Sprintf("K %s; V %s", side(p.KBits, p.KAxis), side(p.VBits, p.VAxis))
-	if p.Quantizes() {
-		s += fmt.Sprintf("; last %d kept rows fp16", p.Residual)
+	if least == most {
+		return "per head"
 	}
-	if p.Evicts() {
-		s += fmt.Sprintf("; keep first %d, last %d, best %d", p.Sinks, p.Recent, *p.TopK)
-	}
-	return s
+	return fmt.Sprintf("per head on average, from %d to %d", least, most)
 }
 
 // printCosts prints what each command cost the engine.
@@ -92,8 +77,8 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.2f s", s)
 }
 
-func printFidelity(out io.Writer, r *quality.Report) {
-	fmt.Fprintf(out, "\nfidelity on %d later queries (closeness to the uncompressed trace, not model accuracy)\n\n", r.Queries)
+func printFidelity(out io.Writer, r *quality.Report, title string) {
+	fmt.Fprintf(out, "\n%s (closeness to the uncompressed trace, not model accuracy)\n\n", title)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "measure\tmedian\tp95\tworst head\t\n")
 	for _, m := range []struct {
