@@ -31,7 +31,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit board bitstream report-check study
+.PHONY: hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit board bitstream report-check study
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ board: ## a Verilated board behind standard input and output (PHY=bytes|uart|ft2
 
 bitstream: ## a board's bitstream with Yosys and nextpnr (BOARD=ulx3s-85f|orangecrab-25f|icebreaker SEEDS=3)
 	@python3 -B scripts/bitstream.py $(BOARD) --seeds $(SEEDS)
+
+hil: ## conformance suite and prediction on a device (DEVICE=usb:)
+	$(GO) test -count=1 -v -timeout 30m $(if $(filter -tags=usb,$(GOFLAGS)),-tags 'hil usb',-tags hil) ./verification/hil -device '$(DEVICE)'
 
 clean: ## removes build/
 	rm -rf build
