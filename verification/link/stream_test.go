@@ -32,16 +32,17 @@ var builds = []Build{
 	{Phy: "ft601", Engine: "16 64 32 512"},
 }
 
-// open starts a board and opens it as the driver would. every is how many bytes
-// have one fault; 0: none.
-func open(t *testing.T, b Build, seed uint64, every int) (*hostlink.Device, *Noise) {
+// open starts a board and opens it as the driver would. The seed also says how often
+// the chip stalls (up to 69 %).
+// every is how many bytes have one fault; 0: none.
+func open(t *testing.T, b Build, seed uint64, every int, args ...string) (*hostlink.Device, *Noise) {
 	t.Helper()
 	rtltest.Verilator(t)
 	path, err := b.Make()
 	if err != nil {
 		t.Fatal(err)
 	}
-	board, err := Start(path, fmt.Sprintf("--seed=%d", seed))
+	board, err := Start(path, append([]string{fmt.Sprintf("--seed=%d", seed), fmt.Sprintf("--stall=%d", seed*13%70)}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +69,7 @@ func open(t *testing.T, b Build, seed uint64, every int) (*hostlink.Device, *Noi
 // The conformance suite, over the pins of an FT245 (the others differ in width and
 // pace, see TestSoak).
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	drivertest.Run(t, func(t *testing.T) driver.Device {
 		dev, _ := open(t, builds[2], 1, 0)
 		return dev
@@ -193,8 +195,23 @@ func attempt(t *testing.T, dev *hostlink.Device, batch []command) (done int, err
 	return done, nil
 }
 
+// A UART whose clock is off by 2 % either way, at 4.2 cycles a bit, is heard without a fault.
+func TestSkew(t *testing.T) {
+	for _, skew := range []int{-20, 20} {
+		dev, _ := open(t, builds[1], 5, 0, fmt.Sprintf("--skew=%d", skew), "--stall=0")
+		soak(t, dev, rand.New(rand.NewPCG(5, 5)), 15)
+		if s := dev.Stats(); s.Damaged != 0 || s.DevDamaged != 0 {
+			t.Errorf("%d per mille: %+v", skew, s)
+		}
+		if err := dev.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // 10,000 commands over bad lines: each result is right or reported as failed.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	var total atomic.Int64
 	t.Cleanup(func() {
 		if n := total.Load(); n < 10000 && !t.Failed() {

@@ -3,8 +3,9 @@
 // Step is bits per clock cycle in units of 2^-24 (baud / clock x 2^24), so a clock need not be a multiple of the
 // baud rate; at least 3 cycles a bit. uart_i is asynchronous.
 // valid_o  for one cycle: data_o is a byte. A byte whose stop bit is 0 is dropped: what was in it is the link's to repair.
-// Each bit is sampled once, in its middle as seen from the start bit's edge. Latency: 2 cycles after the
-// middle of the stop bit. The next start bit may follow half a bit after that, so a sender up to 4 % faster is understood.
+// Each bit is sampled once, in its middle as reckoned from the start bit's edge, give or take one cycle; so the clocks may
+// differ by half a bit less a cycle over ten bits: 2.5 % at 4 cycles a bit, 4 % at 10.
+// Latency: 2 cycles after the middle of the stop bit. The next start bit may follow at once.
 module kv_uart_rx #(
     parameter int unsigned Step = 4194304
 ) (
@@ -44,7 +45,8 @@ module kv_uart_rx #(
       else if (sample && (bit_q == 4'd9 || (bit_q == 4'd0 && line))) busy_q <= 1'b0;
       valid_q <= sample && bit_q == 4'd9 && line;
     end
-    phase_q <= busy_q ? phase[23:0] : Half;
+    // A step ahead: seeing the edge and reaching the middle each take up to a cycle too long.
+    phase_q <= busy_q ? phase[23:0] : Half + 24'(Step);
     if (!busy_q) bit_q <= '0;
     else if (sample) bit_q <= bit_q + 4'd1;
     if (sample && bit_q != 4'd9) data_q <= {line, data_q[7:1]};

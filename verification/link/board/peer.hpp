@@ -88,7 +88,7 @@ class UartPeer : public Peer {
     int level = top_.uart_tx_o;
     if (takeAt_ < 0) {
       if (!level && last_) {
-        takeAt_ = now_ + bit_ / 2;
+        takeAt_ = now_ - 1 + bit_ / 2;  // the edge was at the beginning of this cycle
         got_ = 0;
         count_ = 0;
       }
