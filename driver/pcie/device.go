@@ -305,7 +305,7 @@ func (d *device) Send(ctx context.Context, request []byte) error {
 }
 
 func registersOnly(uri string) error {
-	return fmt.Errorf("%w: %s reaches the engine's registers only; commands go through xdma:", driver.ErrUnsupported, uri)
+	return fmt.Errorf("%w: %s reaches the engine's registers only, xdma: takes commands", driver.ErrUnsupported, uri)
 }
 
 func (d *device) Recv(ctx context.Context, dst []byte) ([]byte, error) {

@@ -93,6 +93,8 @@ func scan(usb *gousb.Context) ([]found, error) {
 	return list, nil
 }
 
+func (f found) node() string { return fmt.Sprintf("/dev/bus/usb/%03d/%03d", f.bus, f.address) }
+
 // List finds boards on USB.
 func List(context.Context) ([]driver.Candidate, error) {
 	usb, err := start()

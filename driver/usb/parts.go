@@ -1,7 +1,6 @@
 package usb
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -11,8 +10,6 @@ import (
 // FTDI's vendor requests and their values, as its application notes and every
 // open driver have them.
 const (
-	ftdiOut = 0x40 // bmRequestType: vendor, device, to the device
-
 	ftdiReset     = 0x00
 	ftdiSetFlow   = 0x02
 	ftdiSetBaud   = 0x03
@@ -102,21 +99,4 @@ func strip(transfer []byte, packet int) []byte {
 		}
 	}
 	return kept
-}
-
-// The FT60x parts have a session pipe, on which the host asks for the data it will
-// read.
-const (
-	ft60xSession = 0x01 // OUT endpoint of interface 0
-	ft60xIn      = 0x82 // of interface 1
-	ft60xOut     = 0x02
-	ft60xRead    = 1
-)
-
-// ft60xAsk is the session request for the next n bytes of the IN pipe.
-func ft60xAsk(sequence uint32, n int) []byte {
-	b := binary.LittleEndian.AppendUint32(nil, sequence)
-	b = append(b, ft60xIn, ft60xRead, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(n))
-	return append(b, make([]byte, 8)...)
 }

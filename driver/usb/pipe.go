@@ -36,7 +36,6 @@ type pipe struct {
 	cancel context.CancelFunc
 	rd, wr sync.Mutex // held by Read and Write
 	once   sync.Once
-	err    error
 }
 
 // newPipe claims the interfaces and starts the streams. If it fails, only the
@@ -123,12 +122,13 @@ func (p *pipe) claim(intf, in, out int, o options) error {
 
 // setup brings an FTDI part into its mode.
 func (p *pipe) setup(o options) error {
+	const vendorOut = 0x40 // bmRequestType: vendor, device, to the device
 	list, err := ftdiSetup(p.part, o)
 	if err != nil {
 		return err
 	}
 	for _, r := range list {
-		if _, err := p.dev.Control(ftdiOut, r.request, r.value, r.index, nil); err != nil {
+		if _, err := p.dev.Control(vendorOut, r.request, r.value, r.index, nil); err != nil {
 			return fmt.Errorf("setting up the %s, request %d: %w", p.part.name, r.request, err)
 		}
 		time.Sleep(r.rest)

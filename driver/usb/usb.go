@@ -107,7 +107,7 @@ func parse(u driver.URI) (options, error) {
 		"port": func(v string) error {
 			i := slices.Index([]string{"A", "B"}, strings.ToUpper(v))
 			if i < 0 {
-				return errors.New("A or B")
+				return errors.New("port A or B")
 			}
 			o.port = i
 			return nil
@@ -199,8 +199,6 @@ type found struct {
 	path         string // bus-port.port
 	serial       string
 }
-
-func (f found) node() string { return fmt.Sprintf("/dev/bus/usb/%03d/%03d", f.bus, f.address) }
 
 func (f found) candidate() driver.Candidate {
 	what := fmt.Sprintf("%s %04x:%04x at %s", f.name, f.vendor, f.product, f.path)
