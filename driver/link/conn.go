@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/driver/wire"
 )
@@ -46,6 +47,7 @@ type conn struct {
 	drop bool // DATA is of no request
 
 	outstanding int // requests sent and not received
+	params      regmap.Params
 	largest     int // bytes a response may have
 
 	asking  bool // a register request is not answered yet
@@ -88,7 +90,7 @@ func newConn(p Pipe, o Options) *conn {
 func (c *conn) limitResponses(p regmap.Params) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.largest = max(regmap.MaxEchoBytes, 2*p.MaxTokens, 3*p.TileTokens*p.MaxDim) + 4*regmap.HeaderBytes
+	c.params, c.largest = p, packet.MaxResponse(p)
 }
 
 func poke(ch chan struct{}) {
@@ -187,7 +189,7 @@ func (c *conn) request(ctx context.Context, f wire.Frame) (answer, error) {
 }
 
 // send queues a request packet.
-func (c *conn) send(packet []byte) error {
+func (c *conn) send(request []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.state(); err != nil {
@@ -198,7 +200,8 @@ func (c *conn) send(packet []byte) error {
 		c.advance(c.heard)
 	}
 	c.outstanding++
-	c.out = append(c.out, packet)
+	c.largest = max(c.largest, packet.ResponseBound(request, c.params))
+	c.out = append(c.out, request)
 	poke(c.wake)
 	return nil
 }

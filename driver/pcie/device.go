@@ -54,7 +54,7 @@ func open(ctx context.Context, e ends) (*device, error) {
 	if e.h2c == nil {
 		return d, nil
 	}
-	d.s = newStream(e.h2c, e.c2h, info.Params.BeatBytes(), largest(info.Params))
+	d.s = newStream(e.h2c, e.c2h, info.Params.BeatBytes(), room(info.Params))
 	if err := d.start(ctx); err != nil {
 		d.s.stop()
 		return nil, err
@@ -62,11 +62,9 @@ func open(ctx context.Context, e ends) (*device, error) {
 	return d, nil
 }
 
-// largest is more than the bytes of any response.
-func largest(p regmap.Params) int {
-	most := max(regmap.MaxEchoBytes, 2*p.MaxTokens, 3*p.TileTokens*p.MaxDim)
-	return (most + 2*regmap.HeaderBytes + 8192) &^ 4095
-}
+// room is what a read is given: more than the bytes of any response but SOURCE's,
+// so that it is never full.
+func room(p regmap.Params) int { return (packet.MaxResponse(p) + 8192) &^ 4095 }
 
 func (d *device) Info() driver.Info { return d.info }
 
@@ -296,6 +294,9 @@ func (d *device) Send(ctx context.Context, request []byte) error {
 	}
 	if n := d.info.Params.BeatBytes(); len(request) == 0 || len(request)%n != 0 {
 		return fmt.Errorf("%w: %d bytes, want one or more beats of %d", driver.ErrBadPacket, len(request), n)
+	}
+	if n, most := packet.ResponseBound(request, d.info.Params), packet.MaxResponse(d.info.Params); n > most {
+		return fmt.Errorf("%w: a response of %d bytes; over these nodes one has at most %d", driver.ErrUnsupported, n, most)
 	}
 	if err := d.s.send(append([]byte(nil), request...)); err != nil {
 		return err

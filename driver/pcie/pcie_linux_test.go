@@ -254,6 +254,19 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
+// One read is one response, so a SOURCE longer than a read is refused.
+func TestLongSource(t *testing.T) {
+	_, d := dial(t)
+	defer d.Close()
+	long, err := packet.Request{Opcode: regmap.OpSource, Rows: regmap.MaxLinkBytes, Seed: 1}.Append(nil, d.info.Params, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Send(t.Context(), long); !errors.Is(err, driver.ErrUnsupported) {
+		t.Errorf("a SOURCE of %d bytes: %v", regmap.MaxLinkBytes, err)
+	}
+}
+
 // A soft reset right after a clear amid work cannot count packets, and still
 // drops them all.
 func TestSoftResetAfterClear(t *testing.T) {

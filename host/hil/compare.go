@@ -130,7 +130,7 @@ func (f figures) list() (all []Change) {
 		add("latency of a "+l.What, "us mean", l.Mean, false)
 		add("latency of a "+l.What, "us p99", l.P99, false)
 	}
-	for _, t := range f.Loopback {
+	for _, t := range slices.Concat(f.Loopback, f.Oneway) {
 		add(fmt.Sprintf("%s of %d bytes, depth %d", t.What, t.Size, t.Depth), "B/s", t.BytesRate, false)
 	}
 	for _, e := range f.Engine {

@@ -60,6 +60,17 @@ func (b *bench) tasks() (list []task) {
 			list = append(list, task{fmt.Sprintf("select/n=%d/k=%d", n, n/4), packet.Request{Opcode: regmap.OpSelect, Rows: 1, Dims: n, Selection: packet.Selection{Sinks: 4, Recent: 16, TopK: n / 4}}, row})
 		}
 	}
+	if has(regmap.FeatCompress) {
+		n, width := min(256, b.p.MaxTokens), min(64, b.p.MaxDim)
+		list = append(list, task{fmt.Sprintf("compress/n=%d/k=%d/row-dims=%d", n, n/4, width), packet.Request{
+			Opcode: regmap.OpCompress, Layout: packet.Layout{Group: 32}, ValueGroup: 32, RowDims: width, Rows: 1, Dims: n,
+			Selection: packet.Selection{Sinks: 4, Recent: 16, TopK: n / 4},
+		}, halves(b.noise[:2*n+4*n*width])})
+	}
+	if has(regmap.FeatLink) {
+		list = append(list, task{"source/bytes=4096", packet.Request{Opcode: regmap.OpSource, Rows: 4096, Seed: seed}, nil},
+			task{"sink/bytes=4096", packet.Request{Opcode: regmap.OpSink, Rows: 4096, Seed: seed}, b.noise[:4096]})
+	}
 	if has(regmap.FeatEcho) {
 		list = append(list, task{"echo/bytes=4096", packet.Request{Opcode: regmap.OpEcho, Rows: 4096}, b.noise[:4096]})
 	}

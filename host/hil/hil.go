@@ -45,6 +45,7 @@ type Report struct {
 	Set           string        `json:"set"` // "full" or "quick"
 	Latency       []Latency     `json:"latency"`
 	Loopback      []Transfer    `json:"loopback"`
+	Oneway        []Transfer    `json:"oneway"` // SOURCE and SINK; empty if the engine has none
 	Engine        []Workload    `json:"engine"`
 	PredictedBy   string        `json:"predicted_by,omitempty"` // what said so; empty: nothing was compared
 	Predicted     bool          `json:"predicted"`              // every workload's cycles and bytes are as predicted
@@ -103,7 +104,7 @@ func newLatency(what string, times []time.Duration) Latency {
 
 // Transfer is a size and depth, and how fast that went.
 type Transfer struct {
-	What      string  `json:"what"`  // "echo"
+	What      string  `json:"what"`  // "echo", "source" or "sink"
 	Size      int     `json:"size"`  // payload bytes of a command
 	Depth     int     `json:"depth"` // commands in flight
 	Count     int     `json:"count"` // of commands
@@ -126,7 +127,7 @@ func Run(ctx context.Context, dev driver.Device, o Options) (*Report, error) {
 	if err := b.checkOptions(); err != nil {
 		return nil, err
 	}
-	steps := []func() error{b.latency, b.loopback, b.engine}
+	steps := []func() error{b.latency, b.loopback, b.oneway, b.engine}
 	for i, step := range steps {
 		if o.Progress != nil {
 			o.Progress(i, len(steps))

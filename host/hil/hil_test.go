@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 	if err := r.Err(); err != nil {
 		t.Error(err)
 	}
-	if len(r.Latency) != 2 || len(r.Loopback) != 6 || len(r.Engine) != 9 || r.BitErrors != 0 || r.Source != driver.Emulator {
+	if len(r.Latency) != 2 || len(r.Loopback) != 6 || len(r.Oneway) != 12 || len(r.Engine) != 12 || r.BitErrors != 0 || r.Source != driver.Emulator {
 		t.Errorf("%+v", r)
 	}
 	for _, l := range r.Latency {
@@ -55,7 +55,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	}
-	for _, l := range r.Loopback {
+	for _, l := range append(r.Loopback, r.Oneway...) {
 		if l.Count < 4 || l.Size > 0 && l.BytesRate <= 0 || l.LostShare != 0 {
 			t.Errorf("%+v", l)
 		}
@@ -110,6 +110,14 @@ func TestFoundOut(t *testing.T) {
 	if err := odd.Err(); !errors.Is(err, driver.ErrVerify) || !strings.Contains(err.Error(), "quantize") {
 		t.Errorf("another byte: %v", err)
 	}
+	deaf := run(t, liar{open(t, small), func(b []byte) {
+		if op := regmap.TrailOpcode.Get(b[len(b)-header:]); (op == regmap.OpSink || op == regmap.OpSource) && len(b) > 2*header {
+			b[header] ^= 1
+		}
+	}})
+	if n := deaf.BitErrors; n < 32 || !errors.Is(deaf.Err(), driver.ErrVerify) || deaf.Loopback[3].BitErrors != 0 {
+		t.Errorf("%d bits wrong one way, %v", n, deaf.Err())
+	}
 	noisy := run(t, liar{open(t, small), func(b []byte) {
 		if regmap.TrailOpcode.Get(b[len(b)-header:]) == regmap.OpEcho && len(b) > 2*header {
 			b[header+5] ^= 0x81
@@ -154,6 +162,20 @@ func TestPRBS(t *testing.T) {
 	for i := 31; i < 8*len(b); i++ {
 		if bit(i) != bit(i-31)^bit(i-28) {
 			t.Fatalf("bit %d breaks x^31 + x^28 + 1", i)
+		}
+	}
+	const other = uint32(0x2468ace1) // the seed is what stands before the first bit
+	o := streamOf(other, 4)
+	for i := range 31 {
+		before := func(k int) byte { return byte(other >> (k + 31) & 1) } // b_k, k from -31 to -1
+		late := func(k int) byte {
+			if k < 0 {
+				return before(k)
+			}
+			return o[k/8] >> (k % 8) & 1
+		}
+		if late(i) != late(i-31)^late(i-28) {
+			t.Fatalf("bit %d is not what the seed gives", i)
 		}
 	}
 	seen := map[string]bool{}

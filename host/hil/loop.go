@@ -13,19 +13,8 @@ import (
 // commands in flight never look alike.
 const phases = 1 << 16
 
-// prbs is n bytes of the 31-bit sequence x^31 + x^28 + 1, first bit lowest.
-func prbs(n int) []byte {
-	b := make([]byte, n)
-	s := uint32(1<<31 - 1)
-	for i := range b {
-		for bit := range 8 {
-			next := (s>>30 ^ s>>27) & 1
-			s = (s<<1 | next) & (1<<31 - 1)
-			b[i] |= byte(next) << bit
-		}
-	}
-	return b
-}
+// prbs is n bytes of the 31-bit sequence x^31 + x^28 + 1.
+func prbs(n int) []byte { return streamOf(seed, n) }
 
 // loopback sends noise through ECHO and looks at every bit that comes back.
 func (b *bench) loopback() error {

@@ -26,6 +26,12 @@ func (r *Report) WriteTable(out io.Writer) error {
 	for _, t := range r.Loopback {
 		fmt.Fprintf(w, "%d\t%d\t%d\t%.3f\t%.1f%%\t%d\t\t\n", t.Size, t.Depth, t.Count, t.BytesRate/1e6, 100*t.LostShare, t.BitErrors)
 	}
+	if len(r.Oneway) > 0 {
+		fmt.Fprintf(w, "\t\t\t\t\t\t\t\none way, bytes\tdepth\tcommands\tMB/s\tengine waits\twrong\t\t\n")
+	}
+	for _, t := range r.Oneway {
+		fmt.Fprintf(w, "%s %d\t%d\t%d\t%.3f\t%.1f%%\t%d\t\t\n", t.What, t.Size, t.Depth, t.Count, t.BytesRate/1e6, 100*t.LostShare, t.BitErrors)
+	}
 	fmt.Fprintf(w, "\t\t\t\t\t\t\t\nengine\tcycles\tpredicted\tstall in\tout\tus\tengine us\t\n")
 	for _, e := range r.Engine {
 		predicted, verdict := "-", ""
@@ -64,6 +70,9 @@ func (r *Report) WriteGobench(out io.Writer) error {
 	}
 	for _, t := range r.Loopback {
 		fmt.Fprintf(w, "BenchmarkLoopback/size=%d/depth=%d %d %.6g ns/op %.6g B/s\n", t.Size, t.Depth, t.Count, t.Seconds/float64(max(1, t.Count))*1e9, t.BytesRate)
+	}
+	for _, t := range r.Oneway {
+		fmt.Fprintf(w, "BenchmarkOneway/what=%s/size=%d/depth=%d %d %.6g ns/op %.6g B/s\n", t.What, t.Size, t.Depth, t.Count, t.Seconds/float64(max(1, t.Count))*1e9, t.BytesRate)
 	}
 	for _, e := range r.Engine {
 		fmt.Fprintf(w, "BenchmarkEngine/%s 1 %d cycles %.6g ns/op\n", e.Name, e.Cycles, e.Micros*1e3)

@@ -6,12 +6,15 @@ import (
 	"context"
 	"flag"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/drivertest"
+	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/pcie"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/driver/rtl"
@@ -91,5 +94,47 @@ func TestPrediction(t *testing.T) {
 	t.Log(table.String())
 	if err := r.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A device that is opened and closed, at rest and amid work, leaves nothing behind
+// in this program and works the next time.
+func TestReopen(t *testing.T) {
+	once := func(work bool) {
+		d := open(t)
+		p := d.Info().Params
+		request, err := packet.Request{Opcode: regmap.OpEcho, Rows: 5000}.Append(nil, p, make([]byte, 5000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Send(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+		if raw, err := d.Recv(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		} else if r, err := packet.ParseResponse(raw, p); err != nil || len(r.Payload) != 5000 {
+			t.Fatalf("%d bytes, %v", len(r.Payload), err)
+		}
+		if work {
+			for range 10 {
+				if err := d.Send(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	once(false)
+	before := runtime.NumGoroutine()
+	for i := range 20 {
+		once(i%2 == 0)
+	}
+	for wait := time.Millisecond; runtime.NumGoroutine() > before; wait *= 2 {
+		if wait > 2*time.Second {
+			t.Fatalf("%d goroutines after opening 20 times, %d after the first", runtime.NumGoroutine(), before)
+		}
+		time.Sleep(wait)
 	}
 }
