@@ -44,7 +44,8 @@ type conn struct {
 	rx   receiver
 	part []byte // response under way
 	in   [][]byte
-	drop bool // DATA is of no request
+	old  [][]byte // buffers of responses that were received
+	drop bool     // DATA is of no request
 
 	outstanding int // requests sent and not received
 	params      regmap.Params
@@ -229,10 +230,19 @@ func (c *conn) receive(ctx context.Context, dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	dst = append(dst, c.in[0]...)
+	if len(c.old) < keptBuffers && cap(c.in[0]) <= keptBuffer {
+		c.old = append(c.old, c.in[0][:0])
+	}
 	c.in = c.in[:copy(c.in, c.in[1:])]
 	c.outstanding--
 	return dst, nil
 }
+
+// What is kept for later responses.
+const (
+	keptBuffers = 16
+	keptBuffer  = 1 << 20
+)
 
 // forget drops requests not begun and all that comes, until remember.
 func (c *conn) forget() {

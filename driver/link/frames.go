@@ -149,6 +149,9 @@ func (c *conn) data(f wire.Frame, now time.Time) {
 	if c.drop {
 		return
 	}
+	if n := len(c.old); c.part == nil && n > 0 {
+		c.part, c.old = c.old[n-1], c.old[:n-1]
+	}
 	c.part = append(c.part, f.Payload...)
 	if len(c.part) > c.largest {
 		c.fail(fmt.Errorf("%w: a response of more than %d bytes, no command has one", driver.ErrProtocol, c.largest))
