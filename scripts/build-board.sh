@@ -21,12 +21,13 @@ bytes) phy=0 ;; uart) phy=1 ;; ft245) phy=2 ;; ft600) phy=3 ;; ft601) phy=4 ;;
 *) echo "build-board.sh: want bytes, uart, ft245, ft600 or ft601, not \"${1:-}\"" >&2; exit 2 ;;
 esac
 lanes=${LANES:-8} max_dim=${MAX_DIM:-256} tile_tokens=${TILE_TOKENS:-128} max_tokens=${MAX_TOKENS:-4096}
-features=$((${FEATURES:-15}))
+all=$(((1 << $(grep -c 'int unsigned FEAT_' "${RTL_DIR:-hdl/rtl}/kv_pkg.sv")) - 1))
+features=$((${FEATURES:-$all}))
 clock=${CLOCK_HZ:-50000000} baud=${BAUD:-12000000} rx=${RX_SLOTS:-8} tx=${TX_SLOTS:-8} retry=${RETRY_LOG2:-15}
 rtl=${RTL_DIR:-hdl/rtl} verilator=${VERILATOR:-verilator}
 
 name=$1-l$lanes-d$max_dim-t$tile_tokens-n$max_tokens
-[ "$features" = 15 ] || name=$name-f$features
+[ "$features" = "$all" ] || name=$name-f$features
 rest="$clock $baud $rx $tx $retry"
 [ "$rest" = "50000000 12000000 8 8 15" ] || name=$name-x$(echo "$rest" | sha256sum | cut -c1-6)
 dir=${BOARD_OUT:-build/board}/$name

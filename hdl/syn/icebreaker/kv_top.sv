@@ -1,0 +1,86 @@
+// iCEBreaker (iCE40UP5K): what fits of the engine, 2 lanes, behind the board's USB serial port (FT2232H channel B).
+//
+// Pins are named as in the board's constraint file. The button resets. Green LED: bytes come in, red: in reset (both shine at
+// 0). The part is all but full, so the activity of the engine is not shown.
+module kv_top #(
+    parameter logic [31:0] BuildHash = 32'd0
+) (
+    input  logic CLK,
+    input  logic RX,
+    output logic TX,
+    input  logic BTN_N,
+    output logic LEDR_N,
+    output logic LEDG_N
+);
+
+  localparam int unsigned ClockHz = 18000000;
+
+  logic clk, locked, rst;
+
+  // 12 MHz x 48 = 576 MHz, / 32 = 18 MHz.
+  SB_PLL40_PAD #(
+      .FEEDBACK_PATH("SIMPLE"),
+      .DIVR         (4'd0),
+      .DIVF         (7'd47),
+      .DIVQ         (3'd5),
+      .FILTER_RANGE (3'd1)
+  ) u_pll (
+      .PACKAGEPIN   (CLK),
+      .PLLOUTGLOBAL (clk),
+      .LOCK         (locked),
+      .RESETB       (1'b1),
+      .BYPASS       (1'b0)
+  );
+
+  kv_board_reset #(
+      .CountW(4)
+  ) u_reset (
+      .clk_i   (clk),
+      .stable_i(locked),
+      .button_i(~BTN_N),
+      .rst_o   (rst)
+  );
+
+  kv_board_core #(
+      .Lanes(2),
+      .MaxDim(32),
+      .TileTokens(16),
+      .MaxTokens(256),
+      .Features(1),
+      .BuildHash(BuildHash),
+      .Phy(1),
+      .ClockHz(ClockHz),
+      .Baud(3000000),
+      .RxSlots(2),
+      .TxSlots(2),
+      .RetryLog2(18),
+      .BoardId(kv_link_pkg::BOARD_ICE_BREAKER)
+  ) u_core (
+      .clk_i          (clk),
+      .rst_i          (rst),
+      .byte_rx_valid_i(1'b0),
+      .byte_rx_data_i (8'd0),
+      .byte_tx_valid_o(),
+      .byte_tx_data_o (),
+      .byte_tx_ready_i(1'b0),
+      .uart_rx_i      (RX),
+      .uart_tx_o      (TX),
+      .ft_clk_i       (1'b0),
+      .ft_data_i      (8'd0),
+      .ft_data_o      (),
+      .ft_be_i        (1'b0),
+      .ft_be_o        (),
+      .ft_oe_o        (),
+      .ft_rxf_n_i     (1'b1),
+      .ft_txe_n_i     (1'b1),
+      .ft_rd_n_o      (),
+      .ft_wr_n_o      (),
+      .ft_oe_n_o      (),
+      .ft_siwu_n_o    (),
+      .active_o       ()
+  );
+
+  assign LEDR_N = ~rst;
+  assign LEDG_N = RX;
+
+endmodule
