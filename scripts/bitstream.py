@@ -144,7 +144,10 @@ def write_page(results):
         r = json.loads(path.read_text())
         p = r["params"]
         used = [f"{v['used']} of {v['available']}" for v in (r["used"][k] for k in ("logic", "dsp", "bram"))]
-        features = [f for i, f in enumerate(("ECHO", "QUANTIZE", "DEQUANTIZE", "SELECT")) if p["Features"] >> i & 1]
+        names = re.findall(r"int unsigned FEAT_([A-Z_]+) =", Path("hdl/rtl/kv_pkg.sv").read_text())
+        features = [f for i, f in enumerate(names) if p["Features"] >> i & 1]
+        if len(features) == len(names):
+            features = ["all features"]
         tools = ", ".join(f"{k} {v}" for k, v in r["tools"].items())
         rows.append(f"| [{name}](../boards/{name}.md) | {r['part']} | Lanes {p['Lanes']}, MaxDim {p['MaxDim']}, TileTokens {p['TileTokens']}, "
                     f"MaxTokens {p['MaxTokens']}, {' '.join(features)} | {' | '.join(used)} | {r['mhz']['wanted']} | {r['mhz']['achieved']} | "
