@@ -34,9 +34,9 @@ func elaborate(t *testing.T, params string) (string, error) {
 	return elaborateTop(t, "kv_syn_top", params, files)
 }
 
-func elaborateTop(t *testing.T, top, params string, files []string) (string, error) {
+func elaborateTop(t *testing.T, top, params string, files []string, first ...string) (string, error) {
 	t.Helper()
-	script := fmt.Sprintf("read_verilog -sv %s; hierarchy -check -top %s %s; proc; check -assert; select -assert-min 1 */t:*",
+	script := strings.Join(first, "") + fmt.Sprintf("read_verilog -sv %s; hierarchy -check -top %s %s; proc; check -assert; select -assert-min 1 */t:*",
 		strings.Join(files, " "), top, params)
 	cmd := exec.CommandContext(t.Context(), "yosys", "-q", "-p", script)
 	cmd.Dir = root
@@ -110,6 +110,36 @@ func TestYosysRefusesBoards(t *testing.T) {
 			out, err := elaborateTop(t, "kv_board_core", tt.params, files)
 			if err == nil || !strings.Contains(out, tt.says) {
 				t.Errorf("got %v, %q, want a refusal that says %q", err, out, tt.says)
+			}
+		})
+	}
+}
+
+// The tops of the boards fit the core that they hold and the cells of their parts.
+func TestYosysElaboratesTops(t *testing.T) {
+	engine := sources(t, "hdl/rtl")
+	rtl := append(sources(t, "hdl/rtl"), sources(t, "hdl/rtl/link")...)
+	for _, tt := range []struct {
+		board, top string
+		library    string
+		files      []string
+	}{
+		{"ulx3s-85f", "kv_top", "+/ecp5/cells_bb.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_ecp5_pll.sv")},
+		{"orangecrab-25f", "kv_top", "+/ecp5/cells_bb.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_ecp5_pll.sv")},
+		{"icebreaker", "kv_top", "+/ice40/cells_sim.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv")},
+		{"artix7-xdma", "kv_xdma_engine", "", engine},
+	} {
+		t.Run(tt.board, func(t *testing.T) {
+			t.Parallel()
+			first, file := "", tt.top+".sv"
+			if tt.library != "" {
+				first = "read_verilog -lib -specify " + tt.library + "; "
+			} else {
+				file = tt.top + ".v"
+			}
+			files := append(tt.files[:len(tt.files):len(tt.files)], filepath.Join("hdl", "syn", tt.board, file))
+			if out, err := elaborateTop(t, tt.top, "", files, first); err != nil {
+				t.Errorf("%v\n%s", err, out)
 			}
 		})
 	}
