@@ -30,7 +30,11 @@ if [ "${1:-}" = trace ]; then
   program=kv_rtl_trace
   trace=(--trace-fst --trace-structs)
 fi
-[ -z "${RTL_COVERAGE:-}" ] || trace+=(--coverage)
+slow=-O1
+if [ -n "${RTL_COVERAGE:-}" ]; then
+  trace+=(--coverage)
+  slow=-O0 # there is a counter behind every line
+fi
 dir=${RTL_OUT:-build/rtl}/$name
 
 sources=(verification/harness/kv_tap.sv verification/harness/*.hpp verification/harness/main.cpp scripts/build-rtl.sh)
@@ -57,7 +61,7 @@ rm -rf "$work"
   -CFLAGS "-std=c++17 -Wall -Wextra -I$PWD/verification/harness" \
   -CFLAGS "-DKV_LANES=$lanes -DKV_MAX_DIM=$max_dim -DKV_TILE_TOKENS=$tile_tokens -DKV_MAX_TOKENS=$max_tokens" \
   -CFLAGS "-DKV_FEATURES=$features -DKV_BUILD_HASH=0x$build_hash" \
-  -MAKEFLAGS "OPT_FAST=$opt OPT_SLOW=-O1 OPT_GLOBAL=$opt" \
+  -MAKEFLAGS "OPT_FAST=$opt OPT_SLOW=$slow OPT_GLOBAL=$opt" \
   "${files[@]}" verification/harness/kv_tap.sv "$PWD/verification/harness/main.cpp" >"$dir/$program.log" 2>&1 || {
   cat "$dir/$program.log" >&2
   exit 1

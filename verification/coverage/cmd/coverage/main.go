@@ -19,7 +19,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	c := lockstep.Campaign{Sets: lockstep.Sets(), Build: "build/coverage/rtl", Span: 200_000}
+	c := lockstep.Campaign{Sets: sets(), Build: "build/coverage/rtl", Span: 200_000}
 	flag.IntVar(&c.Cycles, "cycles", 2_000_000, "cycles of each engine")
 	flag.Uint64Var(&c.Seed, "seed", 1, "first seed")
 	flag.IntVar(&c.Workers, "workers", 0, "runs at a time; 0 is one for each processor")
@@ -33,6 +33,13 @@ func main() {
 	if open > 0 {
 		os.Exit(1)
 	}
+}
+
+// sets are the largest of the engines that the lockstep compares, with few and with
+// many lanes: a signal bit that any engine has, one of these has.
+func sets() []lockstep.Set {
+	all := lockstep.Sets()
+	return []lockstep.Set{all[0], all[2], all[4]}
 }
 
 // run gives the number of holes that nothing explains.
