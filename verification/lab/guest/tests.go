@@ -19,6 +19,7 @@ var tests = []test{
 	{"ftdi-uart", testFTDIUART},
 	{"uart", testUART},
 	{"verilog", testVerilog},
+	{"xdma", testXDMA},
 	{"unplug", testUnplug},
 	{"wrong-firmware", testWrongFirmware},
 	{"permission", testPermission},
