@@ -87,7 +87,9 @@ def place(pnr, board, name, netlist, seeds, out):
 
 def build(name, seeds):
     board = BOARDS[name]
-    yosys, pnr = (synth_tools.find(t, ROOT) for t in ("yosys", board["pnr"]))
+    yosys = synth_tools.find("yosys", ROOT)
+    # Debian's nextpnr-ecp5 0.7 crashes when it writes what it has routed: the pinned one goes first.
+    pnr = synth_tools.find(board["pnr"], ROOT, board["pnr"] == "nextpnr-ecp5")
     pack = synth_tools.find(board["pack"], ROOT)
     files, build_hash = sources(name, board)
     out = Path("build/bitstream") / name
