@@ -48,7 +48,7 @@ type waiting struct {
 	size   int
 }
 
-// openNode serves a character device of a name in /dev.
+// openCUSE serves a character device of a name in /dev.
 func openCUSE(name string, n *node) error {
 	dev, err := openFUSE("/dev/cuse")
 	if err != nil {
