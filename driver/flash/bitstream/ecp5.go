@@ -188,13 +188,19 @@ func (r *ecp5Reader) skipCRC(there bool) {
 }
 
 // packed passes over compressed frames, whose length nothing tells: the
-// configuration ends with the user code, if there is one, and DONE.
+// configuration goes on with the user code, if there is one, and ends with DONE.
 func (r *ecp5Reader) packed() {
 	r.take(3)
 	end := len(bytes.TrimRight(r.file, "\xff"))
 	done := []byte{ecp5Done, 0, 0, 0}
 	if end-len(done) < r.at || !bytes.Equal(r.file[end-len(done):end], done) {
 		r.fail("its compressed frames do not end with DONE: it is cut short")
+		return
+	}
+	// Behind the frames and their fill stands the user code, then come block RAMs.
+	code := []byte{0xff, 0xff, 0xff, 0xff, ecp5UserCode, 0x80, 0, 0}
+	if u := bytes.LastIndex(r.file[r.at:end-len(done)], code); u >= 0 {
+		r.at += u + 4
 		return
 	}
 	r.at = end - len(done)
