@@ -41,7 +41,7 @@ def build(lanes, dim, tile, tokens, *features):
 BOARDS = {
     "ecp5-85f": {
         "device": "LFE5U-85F, CABGA756, speed grade 6",
-        "synth": "synth_ecp5",
+        "synth": "synth_ecp5 -abc9 -nowidelut",
         "pnr": "nextpnr-ecp5",
         "args": ["--85k", "--package", "CABGA756", "--speed", "6", "--lpf-allow-unconstrained"],
         "freq": 125,
@@ -51,7 +51,7 @@ BOARDS = {
     },
     "ecp5-25f": {
         "device": "LFE5U-25F, CABGA381, speed grade 6",
-        "synth": "synth_ecp5",
+        "synth": "synth_ecp5 -abc9 -nowidelut",
         "pnr": "nextpnr-ecp5",
         "args": ["--25k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"],
         "freq": 100,

@@ -52,8 +52,7 @@ module kv_quant_pack #(
   // Units that wait for the next item, at most: with two lanes a scale and a minimum fill a beat by themselves.
   localparam int unsigned Hold = Lanes == 2 ? 32 : 16;
   localparam int unsigned FillW = $clog2(Hold);
-  localparam int unsigned Wide = Beat + Hold * Lanes;
-  localparam int unsigned Reach = Lanes == 2 ? Wide : Item + (Hold - 1) * Lanes;  // bits an item may reach to
+  localparam int unsigned Ring = Hold * Lanes;
 
   // Stage 1: codes side by side.
   logic [Codes-1:0] packed_d, packed1_q;
@@ -121,7 +120,8 @@ module kv_quant_pack #(
   logic [5:0] total, left;
   logic flush_q, pre_q, taint_q, ends, full, rest, push;
   logic [Item-1:0] item_bits;
-  logic [Reach-1:0] placed_d, placed_q;
+  logic [Ring-1:0] placed_d, placed_q;
+  logic [15:0] over2_q;  // units that hold what is for the next beat but one: they lie beyond the end of the ring
   logic push2_q, last2_q, pre2_q, nonfinite2_q;
   logic [5:0] bytes2_q;
 
@@ -135,9 +135,10 @@ module kv_quant_pack #(
   always_comb begin
     item_bits = Item'(packed1_q);
     if (lead1_q) item_bits = asym_i ? Item'({packed1_q, prefix_i}) : Item'({packed1_q, prefix_i[15:0]});
-    // Without an item all of it is 0. By one bit of the fill after the other.
-    placed_d = Reach'(item_bits);
-    for (int k = 0; k < FillW; k++) if (fill_q[k]) placed_d = placed_d << (Lanes << k);
+    // Without an item all of it is 0. Around the ring, by one bit of the fill after the other.
+    placed_d = Ring'(item_bits);
+    for (int k = 0; k < FillW; k++)
+      if (fill_q[k]) placed_d = (placed_d << (Lanes << k)) | (placed_d >> (Ring - (Lanes << k)));
   end
 
   always_ff @(posedge clk_i) begin
@@ -163,21 +164,35 @@ module kv_quant_pack #(
       last2_q      <= (ends && left == '0) || (flush1_q && final1_q);
       pre2_q       <= pre_q || starts1_q;
       nonfinite2_q <= taint_q || taint1_q;
+      over2_q      <= total >= 6'(Hold) ? ~(16'hFFFF << total[3:0]) : '0;
       bytes2_q     <= full || (flush1_q && !final1_q) ? 6'(2 * Lanes) : 6'((32'(total) * Lanes) >> 3);
     end
   end
 
-  // Stage 3: what waits. After a push nothing is left of what waited before, except with two lanes.
-  logic [Hold*Lanes-1:0] held_q;
-  logic [Wide-1:0] sum;
-  assign sum = Wide'(held_q) | Wide'(placed_q);
+  // Stage 3: what waits, from unit 0 on.
+  logic [Ring-1:0] held_q, sum, next;
+  logic [Beat-1:0] wrapped;
+
+  always_comb begin
+    wrapped = '0;
+    for (int u = 0; u < 16; u++) if (over2_q[u]) wrapped[Lanes*u+:Lanes] = placed_q[Lanes*u+:Lanes];
+    sum = held_q | placed_q;
+    for (int u = 0; u < 16; u++) if (over2_q[u]) sum[Lanes*u+:Lanes] = held_q[Lanes*u+:Lanes];
+  end
+
+  // The beat that is pushed makes room for what is behind it: with two lanes there may be some in the ring, too.
+  if (Hold == 16) begin : gen_one
+    assign next = wrapped;
+  end else begin : gen_two
+    assign next = {wrapped, sum[Ring-1:Beat]};
+  end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       held_q       <= '0;
       push_valid_o <= 1'b0;
     end else if (en_i) begin
-      held_q       <= push2_q ? sum[Wide-1:Beat] : sum[Hold*Lanes-1:0];
+      held_q       <= push2_q ? next : sum;
       push_valid_o <= push2_q;
     end
   end
