@@ -22,6 +22,7 @@ type conn struct {
 
 	wake    chan struct{} // for the writer: something to do
 	changed chan struct{} // for the caller: something happened
+	quit    chan struct{} // closed when the pipe is gone
 
 	mu     sync.Mutex
 	err    error // why the link has failed; a HELLO helps if the pipe still works
@@ -80,10 +81,11 @@ type answer struct {
 }
 
 func newConn(p Pipe, o Options) *conn {
-	c := &conn{p: p, o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), helloID: o.LinkID, largest: 1 << 12}
+	c := &conn{p: p, o: o, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), quit: make(chan struct{}), helloID: o.LinkID, largest: 1 << 12}
 	c.err = fmt.Errorf("%w: no HELLO yet", driver.ErrProtocol)
 	c.done.Go(c.read)
 	c.done.Go(c.write)
+	c.done.Go(c.watch)
 	return c
 }
 
@@ -118,6 +120,7 @@ func (c *conn) lose(err error) {
 	}
 	if c.gone == nil {
 		c.gone = err
+		close(c.quit)
 	}
 	poke(c.changed)
 	poke(c.wake)
@@ -196,15 +199,20 @@ func (c *conn) send(request []byte) error {
 	if err := c.state(); err != nil {
 		return err
 	}
-	if c.outstanding == 0 {
-		c.heard = time.Now()
-		c.advance(c.heard)
-	}
+	c.begin()
 	c.outstanding++
 	c.largest = max(c.largest, packet.ResponseBound(request, c.params))
 	c.out = append(c.out, request)
 	poke(c.wake)
 	return nil
+}
+
+// begin starts the clocks for what comes, if nothing was awaited. The lock is held.
+func (c *conn) begin() {
+	if !c.streaming() && !c.asking {
+		c.heard = time.Now()
+		c.advance(c.heard)
+	}
 }
 
 // receive appends the next response to dst.
@@ -220,6 +228,7 @@ func (c *conn) receive(ctx context.Context, dst []byte) ([]byte, error) {
 		c.waiting = true
 		poke(c.wake)
 	}
+	c.begin()
 	c.inRecv = true
 	c.mu.Unlock()
 	err := c.until(ctx, func() bool { return len(c.in) > 0 })

@@ -302,18 +302,13 @@ func (c *conn) advance(now time.Time) {
 // mindTime repeats what needs it, gives up what is hopeless, and says when to look
 // again.
 func (c *conn) mindTime(now time.Time) time.Duration {
-	stream := len(c.tx.frames) > 0 || len(c.out) > 0 || c.outstanding > len(c.in) && (c.inRecv || !c.eager)
+	stream := c.streaming()
 	if !c.greeting && !c.asking && !stream {
 		c.heard = now
 		c.advance(now)
 		return time.Hour
 	}
-	switch {
-	case now.Sub(c.heard) >= c.o.Patience:
-		c.fail(fmt.Errorf("%w: nothing was heard for %v", driver.ErrTimeout, c.o.Patience))
-	case c.asking && now.Sub(c.askFrom) >= c.o.Timeout, stream && !c.asking && now.Sub(c.progress) >= c.o.Timeout:
-		c.fail(fmt.Errorf("%w: no progress for %v though the device is there", driver.ErrTimeout, c.o.Timeout))
-	case stream && !c.greeting && now.After(c.repeat):
+	if c.expire(now, stream); c.err == nil && stream && !c.greeting && now.After(c.repeat) {
 		c.poll = true
 		c.stats.Repeated++
 		c.tx.goBack()
@@ -321,4 +316,37 @@ func (c *conn) mindTime(now time.Time) time.Duration {
 		c.repeat = now.Add(c.pause)
 	}
 	return c.o.Retry / 2
+}
+
+// streaming reports whether the stream has something to do.
+func (c *conn) streaming() bool {
+	return len(c.tx.frames) > 0 || len(c.out) > 0 || c.outstanding > len(c.in) && (c.inRecv || !c.eager)
+}
+
+// expire gives up a link on which nothing comes, or nothing comes on.
+func (c *conn) expire(now time.Time, stream bool) {
+	switch {
+	case now.Sub(c.heard) >= c.o.Patience:
+		c.fail(fmt.Errorf("%w: nothing was heard for %v", driver.ErrTimeout, c.o.Patience))
+	case c.asking && now.Sub(c.askFrom) >= c.o.Timeout, stream && !c.asking && now.Sub(c.progress) >= c.o.Timeout:
+		c.fail(fmt.Errorf("%w: no progress for %v though the device is there", driver.ErrTimeout, c.o.Timeout))
+	}
+}
+
+// watch does so while a write does not return either: a pipe may take nothing more.
+func (c *conn) watch() {
+	tick := time.NewTicker(max(c.o.Patience/10, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.quit:
+			return
+		case now := <-tick.C:
+			c.mu.Lock()
+			if stream := c.streaming(); c.err == nil && (c.greeting || c.asking || stream) {
+				c.expire(now, stream)
+			}
+			c.mu.Unlock()
+		}
+	}
 }

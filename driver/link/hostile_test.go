@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -314,5 +315,54 @@ func TestPrompt(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// stuck is a pipe that from some time on takes nothing more.
+type stuck struct {
+	*end
+	writes int
+	closed chan struct{}
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	if s.writes--; s.writes < 0 {
+		<-s.closed
+		return 0, io.ErrClosedPipe
+	}
+	return s.end.Write(b)
+}
+
+func (s *stuck) Close() error {
+	err := s.end.Close()
+	if err == nil {
+		close(s.closed)
+	}
+	return err
+}
+
+// A pipe that takes nothing more costs no longer than one that brings nothing.
+func TestStuckPipe(t *testing.T) {
+	for writes := range 15 {
+		dev := engine(t, small)
+		host, device := pipe(nil)
+		served := make(chan error, 1)
+		go func() { served <- Serve(t.Context(), device, dev, BoardOptions{}) }()
+		d, err := Open(t.Context(), &stuck{host, writes, make(chan struct{})}, Options{Retry: time.Millisecond, Patience: 50 * time.Millisecond})
+		for i := 0; err == nil && i < 20; i++ {
+			if err = d.Send(t.Context(), make([]byte, 640)); err == nil {
+				_, err = d.Recv(t.Context(), nil)
+			}
+		}
+		if !errors.Is(err, driver.ErrTimeout) {
+			t.Errorf("after %d writes: %v, want %v", writes, err, driver.ErrTimeout)
+		}
+		if d != nil {
+			d.Close()
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		dev.Close()
 	}
 }

@@ -200,3 +200,36 @@ func TestLeavesNothing(t *testing.T) {
 		time.Sleep(wait)
 	}
 }
+
+// A host that takes its time between calls, longer than its patience with the
+// device, loses nothing.
+func TestPauses(t *testing.T) {
+	const patience = 60 * time.Millisecond
+	for _, gather := range []time.Duration{0, time.Second} {
+		d := dial(t, small, Options{Retry: time.Millisecond, Patience: patience}, BoardOptions{Gather: gather}, nil)
+		request, err := packet.Request{Opcode: regmap.OpEcho, Rows: 700}.Append(nil, d.Info().Params, make([]byte, 700))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			for range 3 {
+				if err := d.Send(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(patience * 3 / 2)
+			}
+			for range 3 {
+				if _, err := d.Recv(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(patience * 3 / 2)
+			}
+			if _, err := d.ReadReg(t.Context(), regmap.RegMagic); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
