@@ -58,6 +58,7 @@ generate: ## everything that is generated from the specification table
 test: rtl-sets ## builds the engines and runs all tests, the short lockstep among them
 	$(GO) vet ./...
 	$(GO) test ./...
+	@command -v qemu-system-x86_64 >/dev/null || echo "NOT RUN: the lab (make lab): no qemu-system-x86_64; scripts/setup.sh installs it" >&2
 
 formal: ## proofs of the RTL with Yosys, and their mutants
 	@$(GO) run ./verification/formal/cmd/formal
@@ -83,6 +84,9 @@ bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the pac
 
 synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
 	@python3 -B scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
+
+lab: ## the command against virtual boards in a virtual machine, some minutes; needs QEMU (KVACCEL_LAB_ONLY=NAME for one test)
+	KVACCEL_LAB=1 $(GO) test -count=1 -timeout 12m -run TestLab -v ./verification/lab
 
 report-check: ## the page of kvaccel report in headless Chromium
 	$(GO) test -count=1 -tags browser -run Browser -v ./host/report
