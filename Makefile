@@ -31,7 +31,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit board bitstream report-check study
+.PHONY: lab hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit board bitstream report-check study
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
