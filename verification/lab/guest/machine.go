@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kvaccel/kvaccel/driver/usbip"
 )
 
@@ -102,7 +104,8 @@ func (m *machine) runAs(uid uint32, args ...string) output {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.Dir = &stdout, &stderr, "/tmp"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-	cmd.WaitDelay = time.Second
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGQUIT) } // a Go program that hangs says where
+	cmd.WaitDelay = 5 * time.Second
 	start := time.Now()
 	err := cmd.Run()
 	o := output{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
