@@ -103,8 +103,10 @@ func (h *Host) send(c command, p []byte, w *waiting) (uint32, error) {
 	if err := h.conn.SetWriteDeadline(time.Now().Add(DefaultLimits.Write)); err != nil {
 		return 0, err
 	}
-	_, err := h.conn.Write(b)
-	return c.seq, err
+	if _, err := h.conn.Write(b); err != nil {
+		return c.seq, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return c.seq, nil
 }
 
 func (h *Host) receive() {

@@ -198,6 +198,9 @@ func (s *session) serve(u *urb) error {
 	if errors.Is(err, ErrGone) {
 		return err
 	}
+	if err != nil && errors.Is(context.Cause(u.ctx), ErrGone) {
+		return ErrGone // unplugged: what is cut short by that is not answered
+	}
 	if ferr := s.finish(u, status(err), n, in, errors.Is(err, ErrStall)); ferr != nil {
 		return ferr
 	}

@@ -224,13 +224,13 @@ func TestReport(t *testing.T) {
 	c.Add(0, 0, Samples{ramp(0), ramp(0), ramp(0), ramp(0)})
 	c.Add(3, 1, Samples{ramp(100), ramp(100), ramp(100), ramp(100)})
 	r := c.Report(5, 1000)
-	if want := (Measure{Median: (19 + 100) / 2., P95: 117, Worst: Worst{3, 1, 109.5}}); r.KL != want || r.OutputL2 != want || r.LostMass != want {
+	if want := (Measure{Mean: 59.5, Median: (19 + 100) / 2., P95: 117, Worst: Worst{3, 1, 109.5}}); r.KL != want || r.OutputL2 != want || r.LostMass != want {
 		t.Errorf("KL %+v, want %+v", r.KL, want)
 	}
-	if want := (Measure{Median: 59.5, P95: 2, Worst: Worst{0, 0, 9.5}}); r.Recall != want {
+	if want := (Measure{Mean: 59.5, Median: 59.5, P95: 2, Worst: Worst{0, 0, 9.5}}); r.Recall != want {
 		t.Errorf("recall %+v, want %+v", r.Recall, want)
 	}
-	if want := (HeadReport{3, 1, HeadMeasure{109.5, 118}, HeadMeasure{109.5, 118}, HeadMeasure{109.5, 118}, HeadMeasure{109.5, 101}}); !reflect.DeepEqual(r.Heads[1], want) {
+	if want := (HeadReport{3, 1, HeadMeasure{109.5, 109.5, 118}, HeadMeasure{109.5, 109.5, 118}, HeadMeasure{109.5, 109.5, 118}, HeadMeasure{109.5, 109.5, 101}}); !reflect.DeepEqual(r.Heads[1], want) {
 		t.Errorf("head %+v, want %+v", r.Heads[1], want)
 	}
 	if r.Queries != 5 || r.TopK != TopK {

@@ -3,6 +3,8 @@ package quality
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Report sums up the fidelity of a whole cache.
@@ -18,6 +20,7 @@ type Report struct {
 
 // Measure is one measure over all queries of all heads.
 type Measure struct {
+	Mean   float64 `json:"mean"`
 	Median float64 `json:"median"`
 	P95    float64 `json:"p95"` // 95 % of the queries are at least this good
 	Worst  Worst   `json:"worst_head"`
@@ -30,7 +33,7 @@ type Worst struct {
 	Median float64 `json:"median"`
 }
 
-// HeadReport is the median and the p95 of one key-value head.
+// HeadReport is the mean, the median and the p95 of one key-value head.
 type HeadReport struct {
 	Layer    int         `json:"layer"`
 	Head     int         `json:"head"`
@@ -42,6 +45,7 @@ type HeadReport struct {
 
 // HeadMeasure is one measure over the queries of one head.
 type HeadMeasure struct {
+	Mean   float64 `json:"mean"`
 	Median float64 `json:"median"`
 	P95    float64 `json:"p95"`
 }
@@ -74,7 +78,7 @@ func (c *Collector) Report(queries, prefix int) *Report {
 	}
 	measure := func(all []float64, of func(HeadReport) HeadMeasure, moreIsBetter bool) Measure {
 		s := summary(all, moreIsBetter)
-		m := Measure{Median: s.Median, P95: s.P95}
+		m := Measure{Mean: s.Mean, Median: s.Median, P95: s.P95}
 		for i, h := range c.heads {
 			v := of(h).Median
 			if i == 0 || !moreIsBetter && v > m.Worst.Median || moreIsBetter && v < m.Worst.Median {
@@ -92,15 +96,15 @@ func (c *Collector) Report(queries, prefix int) *Report {
 	}
 }
 
-// summary gives the median, the mean of the middle two if there are two, and
-// the value that the worst 5 % do not reach.
+// summary gives the mean, the median, the mean of the middle two if there are two,
+// and the value that the worst 5 % do not reach.
 func summary(x []float64, moreIsBetter bool) HeadMeasure {
 	if len(x) == 0 {
 		return HeadMeasure{}
 	}
 	s := slices.Sorted(slices.Values(x))
 	n := len(s)
-	m := HeadMeasure{Median: (s[(n-1)/2] + s[n/2]) / 2}
+	m := HeadMeasure{Mean: stat.Mean(s, nil), Median: (s[(n-1)/2] + s[n/2]) / 2}
 	rank := int(math.Ceil(0.95*float64(n))) - 1
 	if moreIsBetter {
 		rank = n - 1 - rank

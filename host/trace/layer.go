@@ -1,6 +1,10 @@
 package trace
 
-import "github.com/kvaccel/kvaccel/host/safetensors"
+import (
+	"slices"
+
+	"github.com/kvaccel/kvaccel/host/safetensors"
+)
 
 // Layer is one layer's tensors as binary16 bits: per head T x D, row by row.
 type Layer struct {
@@ -29,9 +33,9 @@ func (t *Trace) Layer(l int, withQ bool) (Layer, safetensors.Converted, error) {
 		x     = t.layers[l]
 	)
 	read := func(from safetensors.Tensor, heads int) (rows [][]uint16, err error) {
-		n := int64(t.T) * int64(t.D)
+		n, stride := int64(t.T)*int64(t.D), int64(t.stored)*int64(t.D)
 		for h := range int64(heads) {
-			head, c, err := from.ReadFP16(h*n, n)
+			head, c, err := from.ReadFP16(h*stride, n)
 			if err != nil {
 				return nil, err
 			}
@@ -74,4 +78,22 @@ func (t *Trace) AttnOutside(l, n int) error {
 	return fail(t.Name, tensorName(l, "attn"), ErrMissing,
 		"its %d queries are those of positions %d to %d, none of them is in the prefix of %d positions that is to be scored",
 		t.AttnRows(l), t.T-t.AttnRows(l), t.T-1, n)
+}
+
+// Until gives the first n positions as a trace of its own, on the same file, which
+// closing either closes. Recorded attention weights are left out, since their rows
+// are as long as the whole trace: scores are computed from the queries then.
+func (t *Trace) Until(n int) (*Trace, error) {
+	if n < 1 || n > t.T {
+		return nil, fail(t.Name, tensorName(0, "k"), ErrShape, "it has %d positions, the first %d were asked for", t.T, n)
+	}
+	c := *t
+	c.T, c.layers = n, slices.Clone(t.layers)
+	for l := range c.layers {
+		if !c.layers[l].hasQ && c.layers[l].hasAttn {
+			return nil, t.MissingQ(l, "a part of the trace")
+		}
+		c.layers[l].hasAttn, c.layers[l].attnRows = false, 0
+	}
+	return &c, nil
 }

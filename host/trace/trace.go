@@ -42,6 +42,7 @@ type Trace struct {
 
 	file   *safetensors.File
 	layers []layerTensors
+	stored int // positions in the file; T are the first of them
 }
 
 type layerTensors struct {
@@ -97,6 +98,7 @@ func New(f *safetensors.File) (*Trace, error) {
 	if t.Hq%t.Hkv != 0 {
 		return nil, fail(f.Name(), tensorName(0, "k"), ErrShape, "%d query heads cannot share %d key-value heads evenly", t.Hq, t.Hkv)
 	}
+	t.stored = t.T
 	return t, t.readScale()
 }
 

@@ -126,7 +126,7 @@ func (w Where) Emulator(ctx context.Context, n int, seed uint64, program string)
 		}
 		all = append(all, fs...)
 	}
-	dir := filepath.Join(w.Build, "emulator-mutants")
+	dir := filepath.Join(w.Build, "_emulator") // the go command looks into no directory of such a name
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
