@@ -53,7 +53,7 @@ func (l *Lab) Run(ctx context.Context, each func(report.Result)) error {
 	t := tree{}
 	for _, add := range []func(context.Context, tree) error{
 		func(ctx context.Context, t tree) error { return addModules(ctx, t, k) },
-		l.addGo, l.addPrograms, l.addEngine, l.addDesigns,
+		l.addGo, l.addPrograms, l.addDesigns,
 	} {
 		if err := add(ctx, t); err != nil {
 			return err
@@ -129,24 +129,6 @@ func find(name string) string {
 		}
 	}
 	return ""
-}
-
-// addEngine builds a small Verilated board, engine and link, and adds it; without
-// Verilator its test says that it did not run.
-func (l *Lab) addEngine(ctx context.Context, t tree) error {
-	if find("verilator") == "" {
-		return nil
-	}
-	cmd := exec.CommandContext(ctx, filepath.Join(l.Root, "scripts", "build-board.sh"), "ft245")
-	cmd.Dir = l.Root
-	cmd.Env = append(os.Environ(), "LANES=2", "MAX_DIM=64", "TILE_TOKENS=16", "MAX_TOKENS=256", "FEATURES=15")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	path, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("building the Verilated board: %w\n%s", err, stderr.String())
-	}
-	return addProgram(ctx, t, "bin/kv_board", filepath.Join(l.Root, strings.TrimSpace(string(path))))
 }
 
 // addDesigns adds bitstreams to flash.

@@ -83,16 +83,6 @@ func testUART(m *machine) {
 	m.equal("uart:"+s.ready.UART, "emu:")
 }
 
-// testVerilog has the command's bytes reach the FT245 pins of the Verilated board.
-func testVerilog(m *machine) {
-	if !m.peer("kv_board") {
-		return
-	}
-	m.board("ft232h", "--pipe", "/bin/kv_board")
-	m.info("usb:0403:6014")
-	m.equal("usb:0403:6014", "emu:?lanes=2&max-dim=64&tile-tokens=16&max-tokens=256")
-}
-
 // testUnplug takes the board away in the middle of a run, in two ways. The
 // command must end by itself, soon, and say that the device is gone; and the next run must work.
 func testUnplug(m *machine) {

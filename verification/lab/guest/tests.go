@@ -18,7 +18,6 @@ var tests = []test{
 	{"ftdi", testFTDI},
 	{"ftdi-uart", testFTDIUART},
 	{"uart", testUART},
-	{"verilog", testVerilog},
 	{"xdma", testXDMA},
 	{"unplug", testUnplug},
 	{"wrong-firmware", testWrongFirmware},
