@@ -24,6 +24,7 @@ import (
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/serve"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/sweep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tracecmd"
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/tune"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/upkeep"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/worker"
 	"github.com/kvaccel/kvaccel/driver"
@@ -94,7 +95,7 @@ injects faults.`,
 	cmd.PersistentFlags().StringVarP(&env.Device, "device", "d", "emu:", "device URI: emu:[?lanes=8...], rtl:[?...], usb:[VID:PID|@PATH][?serial=...], uart:/dev/NODE, xdma:N, pci:BDF")
 	cmd.PersistentFlags().BoolVar(&env.JSON, "json", false, "print JSON on stdout")
 	for _, sub := range []*cobra.Command{
-		run.New(env), eval.New(env), policies.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
+		run.New(env), eval.New(env), tune.New(env), policies.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
 		monitor.New(env), upkeep.NewReset(env), upkeep.NewDoctor(env), upkeep.NewUdev(env),
 		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env),
 	} {
