@@ -9,13 +9,18 @@ import (
 	"testing"
 )
 
-// Every proof holds, and every one of its mutants is caught.
+// Every proof holds, and the first of its mutants is caught. `make formal` shows that
+// all of them are, which takes some minutes more.
 func TestProofs(t *testing.T) {
 	root, err := Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	proofs := Proofs()
+	proofs, mutants := Proofs(), 0
+	for i := range proofs {
+		mutants += len(proofs[i].Mutants)
+		proofs[i].Mutants = proofs[i].Mutants[:1]
+	}
 	var results []Result
 	err = Run(t.Context(), root, proofs, 2, func(r Result) { results = append(results, r) })
 	if err != nil {
@@ -30,7 +35,7 @@ func TestProofs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := fmt.Sprintf("%d proofs, %d assertions and %d mutants", s.Proofs, s.Asserts, s.Mutants)
+	count := fmt.Sprintf("%d proofs, %d assertions and %d mutants", s.Proofs, s.Asserts, mutants)
 	if !strings.Contains(string(page), count) {
 		t.Errorf("docs/verification.md does not say %q", count)
 	}

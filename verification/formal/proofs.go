@@ -81,7 +81,7 @@ func engineProofs() []Proof {
 				{"a beat without room", "kv_back.sv", "assign out_want_o = head_push || body || tail_push;", "assign out_want_o = head_push || tail_push;"},
 				{"TLAST on the first trailer beat", "kv_back.sv", "assign out_last_o = done_o;", "assign out_last_o = first_tail;"},
 				{"entry not held for its scales", "kv_back.sv", "assign hold = entry_pre_i && pre_q != PreDone;", "assign hold = entry_pre_i && pre_q == PreBusy;"},
-				{"scales not counted", "kv_back.sv", "bytes_q <= bytes_q + 21'(2 * Lanes);", "bytes_q <= bytes_q;"},
+				{"scales not counted", "kv_back.sv", "bytes_q <= bytes_q + 31'(2 * Lanes);", "bytes_q <= bytes_q;"},
 				{"flags of the last response kept", "kv_back.sv", "        nonfinite_q <= 1'b0;\n", ""},
 				{"error told in every trailer beat", "kv_back.sv", "assign error_valid_o = first_tail && error_q;", "assign error_valid_o = tail_push && error_q;"},
 				{"stall counted on in the trailer", "kv_back.sv", "assign stall_out = stall_out_q;", "assign stall_out = stall_out_now;"},

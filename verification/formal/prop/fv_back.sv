@@ -99,7 +99,7 @@ module fv_back #(
   phase_e phase_q;
   logic [2:0] index_q;
   logic scales_sent_q, asked_q, coming_q, busy_q;
-  logic [20:0] bytes_q;
+  logic [30:0] bytes_q;
   logic nonfinite_q, saturated_q;
   logic [31:0] cycles_q, stall_in_q, stall_out_q, cycles, stall_in, stall_out;
   logic head, body, tail, ask, take, last_index;
@@ -117,7 +117,7 @@ module fv_back #(
   assign stall_out = index_q == '0 ? now_stall_out_i - desc_stall_out_i : stall_out_q;
   assign header = {216'd0, 5'd0, desc_status_i, desc_tag_i, 8'h52, desc_opcode_i};
   assign trailer = {
-    32'd0, stall_out, stall_in, cycles, 11'd0, bytes_q, outcome_bytes_i, 16'd0,
+    32'd0, stall_out, stall_in, cycles, 1'd0, bytes_q, outcome_bytes_i, 16'd0,
     6'd0, saturated_q, nonfinite_q, 5'd0, outcome_status_i, desc_tag_i, 8'h54, desc_opcode_i
   };
 
@@ -141,11 +141,11 @@ module fv_back #(
       if (take && entry_last_i) phase_q <= AtTail;
       if (tail && last_index) phase_q <= AtHead;
       if (take) begin
-        bytes_q     <= bytes_q + 21'(entry_bytes_i);
+        bytes_q     <= bytes_q + 31'(entry_bytes_i);
         nonfinite_q <= nonfinite_q || entry_nonfinite_i;
         saturated_q <= saturated_q || entry_saturated_i;
       end
-      if (coming_q) bytes_q <= bytes_q + 21'(2 * Lanes);
+      if (coming_q) bytes_q <= bytes_q + 31'(2 * Lanes);
       asked_q  <= ask;
       coming_q <= asked_q || (coming_q && !pre_last_i);
       if (ask) busy_q <= 1'b1;
@@ -221,7 +221,7 @@ module fv_back #(
   (* hierconn *) wire [1:0] \dut.state_q ;
   (* hierconn *) wire [1:0] \dut.pre_q ;
   (* hierconn *) wire [2:0] \dut.beat_q ;
-  (* hierconn *) wire [20:0] \dut.bytes_q ;
+  (* hierconn *) wire [30:0] \dut.bytes_q ;
   (* hierconn *) wire \dut.nonfinite_q ;
   (* hierconn *) wire \dut.saturated_q ;
   (* hierconn *) wire [2:0] \dut.status_q ;
