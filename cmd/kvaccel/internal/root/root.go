@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/attention"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/bench"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/cli"
 	"github.com/kvaccel/kvaccel/cmd/kvaccel/internal/eval"
@@ -97,7 +98,7 @@ injects faults.`,
 	for _, sub := range []*cobra.Command{
 		run.New(env), eval.New(env), tune.New(env), policies.New(env), restore.New(env), inspect.NewList(env), inspect.NewInfo(env), inspect.NewRegs(env), bench.New(env), tracecmd.New(env),
 		monitor.New(env), upkeep.NewReset(env), upkeep.NewDoctor(env), upkeep.NewUdev(env),
-		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env),
+		sweep.New(env), worker.New(env), report.New(env), serve.New(env), flash.New(env), attention.New(env),
 	} {
 		sub.Args = usageArgs(sub.Args)
 		cmd.AddCommand(sub)

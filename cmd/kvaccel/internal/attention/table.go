@@ -1,0 +1,64 @@
+package attention
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/kvaccel/kvaccel/host/attncomp"
+)
+
+// printTable prints a comparison for people.
+func printTable(out io.Writer, r *attncomp.Result) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "trace\t%s: %d layers, %d query heads over %d KV heads of %d\n", r.Trace, r.Layers, r.Heads, r.KVHeads, r.Dims)
+	fmt.Fprintf(w, "prefix\t%d positions, maps fitted on the first %d; judged by the %d queries after it\n", r.Prefix, r.Calibrated, r.Queries)
+	fmt.Fprintf(w, "device\t%s (%s)\n", r.Device.URI, r.Device.Description)
+	fmt.Fprintf(w, "full\t%d bytes\n\n", r.FullBytes)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "method\trank\tbits\tbytes\tof them maps\tratio\tlong\terror: mean\tmedian\tp95\tworst head\tKL median\t\t\n")
+	var skipped []attncomp.Row
+	for _, x := range r.Rows {
+		if x.Skipped != "" {
+			skipped = append(skipped, x)
+			continue
+		}
+		best := ""
+		if x.Best {
+			best = "*"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%.2fx\t%.2fx\t%.4f\t%.4f\t%.4f\t%.4f\t%.2g\t%s\t\n", x.Method, rank(x), x.Bits, x.Bytes, x.MapBytes,
+			x.Ratio, x.Limit, x.OutputL2.Mean, x.OutputL2.Median, x.OutputL2.P95, x.OutputL2.Worst.Median, x.KL.Median, best)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, x := range skipped {
+		fmt.Fprintf(out, "not done: %s, rank %s, %d bits: %s\n", x.Method, rank(x), x.Bits, x.Skipped)
+	}
+	printAlike(out, r.Alike)
+	return nil
+}
+
+func rank(x attncomp.Row) string {
+	if x.Rank == 0 {
+		return "-"
+	}
+	return fmt.Sprint(x.Rank)
+}
+
+func printAlike(out io.Writer, pairs []attncomp.Alike) {
+	if len(pairs) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "\nmean cosine of neighbouring layers")
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "layers\tkeys\tvalues\toutputs\t\n")
+	for _, a := range pairs {
+		fmt.Fprintf(w, "%d and %d\t%.3f\t%.3f\t%.3f\t\n", a.Layers[0], a.Layers[1], a.Keys, a.Values, a.Outputs)
+	}
+	w.Flush()
+}
