@@ -52,7 +52,7 @@ type Options struct {
 	Calibrate int      // positions that maps are fitted on, the first ones; 0 is the prefix
 	Methods   []string // nil is all
 	Ranks     []int    // of low-rank methods, per head; nil is 1/4, 1/2, 3/4 of the dims
-	Bits      []int    // of the rows; nil is 16, 8 and 4
+	Bits      []int    // of the rows; nil is 16, 8, 4 and 2
 	Progress  func(done, total int)
 }
 
@@ -94,7 +94,7 @@ type Row struct {
 // compress.ErrPrefix, trace.ErrMissing or ErrNumeric, or as the device does. A width
 // that the engine cannot give a method's rows is told in Row.Skipped.
 func Run(ctx context.Context, dev driver.Device, t *trace.Trace, opt Options) (*Result, error) {
-	r := &run{s: session.New(dev), t: t, opt: opt}
+	r := &run{s: session.New(dev), t: t, opt: opt, similar: []Alike{}}
 	if err := r.complete(); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (r *run) complete() error {
 		}
 	}
 	if o.Bits == nil {
-		o.Bits = []int{FP16, 8, 4}
+		o.Bits = []int{FP16, 8, 4, 2}
 	}
 	for _, b := range o.Bits {
 		if !slices.Contains([]int{2, 3, 4, 5, 6, 8, FP16}, b) {

@@ -43,7 +43,8 @@ compressed prefix. Without TRACE it takes the built-in sample.
 
 Maps and bases count as bytes. They do not grow with the context, so "long" is the
 ratio without them. A star marks what no other row beats in both bytes and mean error.
-Neighbouring layers' cosines come last. It is fidelity, not accuracy of a model.
+Below the table, what beats the engine alone, if anything does, and the cosines of
+neighbouring layers. It is fidelity, not accuracy of a model.
 
 Maps are fitted on the prefix. With --calibrate N on its first N positions only: then
 the rest of the prefix is as new to them as another text.`,
@@ -65,7 +66,7 @@ the rest of the prefix is as new to them as another text.`,
 	fs := cmd.Flags()
 	fs.StringSliceVar(&o.Methods, "method", nil, "methods: "+strings.Join(attncomp.Methods(), ", ")+" (default: all; none always comes along)")
 	fs.IntSliceVar(&o.Ranks, "rank", nil, "numbers a row of low rank has per head (default: 1/4, 1/2 and 3/4 of the dims)")
-	fs.IntSliceVar(&o.Bits, "bits", nil, "widths of the rows: 2, 3, 4, 5, 6, 8 by the engine, 16 for none (default 16,8,4)")
+	fs.IntSliceVar(&o.Bits, "bits", nil, "widths of the rows: 2, 3, 4, 5, 6, 8 by the engine, 16 for none (default 16,8,4,2)")
 	fs.IntVar(&o.Prefix, "prefix", 0, "compress the first N positions (default: all but the last eighth)")
 	fs.IntVar(&o.Calibrate, "calibrate", 0, "fit maps on the first N positions (default: the prefix)")
 	fs.StringVar(&o.plot, "plot", "", "draw bytes against error into this .png or .svg")

@@ -39,6 +39,7 @@ func printTable(out io.Writer, r *attncomp.Result) error {
 	for _, x := range skipped {
 		fmt.Fprintf(out, "not done: %s, rank %s, %d bits: %s\n", x.Method, rank(x), x.Bits, x.Skipped)
 	}
+	printVerdicts(out, r)
 	printAlike(out, r.Alike)
 	return nil
 }
@@ -61,4 +62,42 @@ func printAlike(out io.Writer, pairs []attncomp.Alike) {
 		fmt.Fprintf(w, "%d and %d\t%.3f\t%.3f\t%.3f\t\n", a.Layers[0], a.Layers[1], a.Keys, a.Values, a.Outputs)
 	}
 	w.Flush()
+}
+
+// printVerdicts says what beats the engine alone.
+func printVerdicts(out io.Writer, r *attncomp.Result) {
+	long := false
+	for i, v := range r.Verdicts() {
+		if i == 0 {
+			fmt.Fprintln(out, "\nagainst the engine alone, at no more bytes")
+		}
+		if v.Long && !long {
+			long = true
+			fmt.Fprintln(out, "and where maps count nothing, as in a long context"+caution(r))
+		}
+		switch {
+		case v.Other == nil:
+			fmt.Fprintf(out, "  %d bits, error %.4f: no method is as small\n", v.Alone.Bits, v.Alone.OutputL2.Mean)
+		case v.Better():
+			fmt.Fprintf(out, "  %d bits, error %.4f: better is %s\n", v.Alone.Bits, v.Alone.OutputL2.Mean, describe(*v.Other))
+		default:
+			fmt.Fprintf(out, "  %d bits, error %.4f: nothing is better; the nearest is %s\n", v.Alone.Bits, v.Alone.OutputL2.Mean, describe(*v.Other))
+		}
+	}
+}
+
+// caution tells maps that only seem to fit from those that were tried on new rows.
+func caution(r *attncomp.Result) string {
+	if r.Calibrated < r.Prefix {
+		return ""
+	}
+	return " (maps fitted on the rows they restore fit those best: try --calibrate)"
+}
+
+func describe(x attncomp.Row) string {
+	name := x.Method
+	if x.Rank > 0 {
+		name += fmt.Sprintf(" of rank %d", x.Rank)
+	}
+	return fmt.Sprintf("%s at %d bits, error %.4f", name, x.Bits, x.OutputL2.Mean)
 }
