@@ -203,7 +203,7 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for _, want := range []string{"shown", "What &lt;b&gt;this&lt;/b&gt; &amp; that", "12 points: 10 finished, 2 failed", "qserve-4", "l4-d256-t128-n4096", "extrapolated", "Points that failed", "--budget is 900", "<svg", "aria-label", "The sweep file", "best control"} {
+	for _, want := range []string{"shown", "What &lt;b&gt;this&lt;/b&gt; &amp; that", "12 points: 10 finished, 2 failed", "qserve-4", "l4-d256-t128-n4096", string(r.Engines[0].Area.MHzFrom) + ": ", "Points that failed", "--budget is 900", "<svg", "aria-label", "The sweep file", "best control"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q on the page", want)
 		}
