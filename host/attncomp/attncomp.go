@@ -46,10 +46,15 @@ var (
 // FP16 is the width of rows that the engine leaves alone.
 const FP16 = 16
 
+// DefaultRidge keeps maps that were fitted on a few hundred positions from following
+// them into the noise.
+const DefaultRidge = 1e-2
+
 // Options of a comparison. The zero value is ready to use.
 type Options struct {
 	Prefix    int      // positions to compress; 0 is compress.DefaultPrefix
 	Calibrate int      // positions that maps are fitted on, the first ones; 0 is the prefix
+	Ridge     float64  // of least squares and query moments: added to the diagonal, as a share of its mean; 0 is DefaultRidge
 	Methods   []string // nil is all
 	Ranks     []int    // of low-rank methods, per head; nil is 1/4, 1/2, 3/4 of the dims
 	Bits      []int    // of the rows; nil is 16, 8, 4 and 2
@@ -68,6 +73,7 @@ type Result struct {
 	Dims          int           `json:"dims"`
 	Prefix        int           `json:"prefix"`
 	Calibrated    int           `json:"calibrated_on"`
+	Ridge         float64       `json:"ridge"`
 	Queries       int           `json:"queries"`    // later positions
 	FullBytes     int64         `json:"full_bytes"` // of the prefix as binary16
 	Rows          []Row         `json:"rows"`
@@ -151,6 +157,12 @@ func (r *run) complete() error {
 	}
 	if o.Calibrate < 1 || o.Calibrate > r.n {
 		return fmt.Errorf("%w: maps fitted on %d positions, want 1 to the %d of the prefix", ErrOptions, o.Calibrate, r.n)
+	}
+	if o.Ridge == 0 {
+		o.Ridge = DefaultRidge
+	}
+	if !(o.Ridge > 0 && o.Ridge <= 1e6) {
+		return fmt.Errorf("%w: a ridge of %g, want more than 0, at most 1e6", ErrOptions, o.Ridge)
 	}
 	if o.Ranks == nil {
 		o.Ranks = []int{max(1, t.D/4), max(1, t.D/2), max(1, t.D*3/4)}
@@ -236,7 +248,7 @@ func (r *run) result(info driver.Info) *Result {
 	t := r.t
 	out := &Result{
 		SchemaVersion: SchemaVersion, Source: info.Source, Device: info, Trace: t.Name, Layers: t.Layers, Heads: t.Hq, KVHeads: t.Hkv, Dims: t.D,
-		Prefix: r.n, Calibrated: r.opt.Calibrate, Queries: t.T - r.n, FullBytes: int64(t.Layers) * int64(t.Hkv) * 4 * int64(r.n) * int64(t.D), Alike: r.similar,
+		Prefix: r.n, Calibrated: r.opt.Calibrate, Ridge: r.opt.Ridge, Queries: t.T - r.n, FullBytes: int64(t.Layers) * int64(t.Hkv) * 4 * int64(r.n) * int64(t.D), Alike: r.similar,
 	}
 	for i := range r.variants {
 		v := &r.variants[i]

@@ -170,7 +170,7 @@ func TestFindsWhatRowsHaveInCommon(t *testing.T) {
 		"same layers":   {same, 8, "share", "merge", .3},
 		"crossed heads": {crossed, 8, "share-fit", "share", .3},
 	} {
-		r := compare(t, openTrace(t, 2, c.rows, true), Options{Methods: []string{c.can, c.cannot}, Ranks: []int{c.rank}, Bits: []int{FP16}})
+		r := compare(t, openTrace(t, 2, c.rows, true), Options{Methods: []string{c.can, c.cannot}, Ranks: []int{c.rank}, Bits: []int{FP16}, Ridge: 1e-5})
 		for _, x := range r.Rows {
 			switch {
 			case x.Method == "none" && x.OutputL2.Worst.Median != 0:
@@ -202,7 +202,7 @@ func TestWeighsByQueries(t *testing.T) {
 		}
 		return bits(x)
 	}
-	r := compare(t, openTrace(t, 1, rows, true), Options{Methods: []string{"lowrank", "lowrank-q"}, Ranks: []int{16}, Bits: []int{FP16}})
+	r := compare(t, openTrace(t, 1, rows, true), Options{Methods: []string{"lowrank", "lowrank-q"}, Ranks: []int{16}, Bits: []int{FP16}, Ridge: 1e-4})
 	if plain, weighed := find(t, r, "lowrank", 16, FP16).KL.Median, find(t, r, "lowrank-q", 16, FP16).KL.Median; weighed > .01 || plain < .5 {
 		t.Errorf("KL %g, by the queries %g", plain, weighed)
 	}
@@ -319,6 +319,26 @@ func TestCalibrate(t *testing.T) {
 	}
 }
 
+// The ridge draws a map towards nothing, and without one it is exact.
+func TestSolve(t *testing.T) {
+	x, m := random(5, 40, 6), random(6, 6, 4)
+	var y mat.Dense
+	y.Mul(x, m)
+	last := 0.
+	for i, ridge := range []float64{1e-9, 1e-2, 1, 1e6} {
+		got, left, err := solve(x, &y, ridge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d mat.Dense
+		d.Sub(got, m)
+		if i == 0 && mat.Norm(&d, 2) > 1e-6 || left < last || i == 3 && left < .99 {
+			t.Errorf("ridge %g: off by %g, %g left", ridge, mat.Norm(&d, 2), left)
+		}
+		last = left
+	}
+}
+
 func TestAlike(t *testing.T) {
 	rows := func(kind string, l, h int) []uint16 {
 		if kind == "v" && l == 1 { // layer 1: the same keys and queries, values negated
@@ -405,6 +425,7 @@ func TestRefuses(t *testing.T) {
 		"calibrate":        {tr, Options{Prefix: 50, Calibrate: 51}, ErrOptions, "51|50"},
 		"rank":             {tr, Options{Ranks: []int{33}}, ErrOptions, "33|32"},
 		"rank of 0":        {tr, Options{Ranks: []int{0}}, ErrOptions, "rank 0"},
+		"ridge":            {tr, Options{Ridge: -1}, ErrOptions, "ridge of -1"},
 		"bits":             {tr, Options{Bits: []int{7}}, ErrOptions, "7 bits"},
 		"method":           {tr, Options{Methods: []string{"magic"}}, ErrOptions, "magic|joint-2"},
 		"no queries":       {bare, Options{}, trace.ErrMissing, "layers.0.q"},

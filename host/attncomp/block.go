@@ -11,6 +11,7 @@ import (
 type block struct {
 	first     int // number of the first layer
 	calibrate int // positions that maps are fitted on
+	ridge     float64
 	dims      int
 	layers    []*layer
 }
@@ -30,7 +31,7 @@ const (
 
 // load reads layers.
 func (r *run) load(first, count int) (*block, error) {
-	b := &block{first: first, calibrate: r.opt.Calibrate, dims: r.t.D}
+	b := &block{first: first, calibrate: r.opt.Calibrate, ridge: r.opt.Ridge, dims: r.t.D}
 	for l := first; l < first+count; l++ {
 		bits, _, err := r.t.Layer(l, true)
 		if err != nil {

@@ -27,12 +27,9 @@ func basis(x *mat.Dense) (*mat.Dense, error) {
 	return &v, nil
 }
 
-// ridge is what is added to the diagonal of second moments, as a share of its mean:
-// directions that no row has stay harmless.
-const ridge = 1e-4
-
-// moment gives xᵀx with its diagonal raised.
-func moment(x *mat.Dense) *mat.SymDense {
+// moment gives xᵀx with its diagonal raised by a share of its mean, the ridge: then
+// directions that few rows have do little harm.
+func moment(x *mat.Dense, ridge float64) *mat.SymDense {
 	_, m := x.Dims()
 	var s mat.SymDense
 	s.SymOuterK(1, x.T())
@@ -47,9 +44,9 @@ func moment(x *mat.Dense) *mat.SymDense {
 }
 
 // factor gives L with L Lᵀ the second moment of x, and its inverse.
-func factor(x *mat.Dense) (l, inverse *mat.Dense, err error) {
+func factor(x *mat.Dense, ridge float64) (l, inverse *mat.Dense, err error) {
 	var c mat.Cholesky
-	if !c.Factorize(moment(x)) {
+	if !c.Factorize(moment(x, ridge)) {
 		return nil, nil, fmt.Errorf("%w: second moment of the queries", ErrNumeric)
 	}
 	var t, ti mat.TriDense
@@ -60,11 +57,11 @@ func factor(x *mat.Dense) (l, inverse *mat.Dense, err error) {
 	return mat.DenseCopyOf(&t), mat.DenseCopyOf(&ti), nil
 }
 
-// solve gives the map M that makes ||x M - y|| least, and what is left of ||y||²
-// after it, as a share.
-func solve(x, y *mat.Dense) (m *mat.Dense, left float64, err error) {
+// solve gives the map M that makes ||x M - y|| least, but for the ridge, and what is
+// left of ||y||² after it, as a share.
+func solve(x, y *mat.Dense, ridge float64) (m *mat.Dense, left float64, err error) {
 	var c mat.Cholesky
-	if !c.Factorize(moment(x)) {
+	if !c.Factorize(moment(x, ridge)) {
 		return nil, 0, fmt.Errorf("%w: second moment of the rows", ErrNumeric)
 	}
 	var xy, d mat.Dense

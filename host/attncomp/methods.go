@@ -126,7 +126,7 @@ func headBasis(b *block, l, h, kind int, weighed bool) (to, back *mat.Dense, err
 		}
 		return v, mat.DenseCopyOf(v.T()), nil
 	}
-	low, inverse, err := factor(b.layers[l].q[h])
+	low, inverse, err := factor(b.layers[l].q[h], b.ridge)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -181,7 +181,7 @@ func merge(b *block, fit bool) (func(int) []part, error) {
 			u := user{l, h, kind, nil}
 			if fit {
 				var err error
-				if u.back, _, err = solve(b.fit(p.rows), b.fit(x)); err != nil {
+				if u.back, _, err = solve(b.fit(p.rows), b.fit(x), b.ridge); err != nil {
 					return err
 				}
 			}
@@ -208,7 +208,7 @@ func share(b *block, fit bool) (func(int) []part, error) {
 				if fit {
 					best := 0.
 					for g, y := range b.layers[0].x[kind] {
-						m, left, err := solve(b.fit(y), b.fit(x))
+						m, left, err := solve(b.fit(y), b.fit(x), b.ridge)
 						if err != nil {
 							return nil, err
 						}

@@ -69,6 +69,7 @@ the rest of the prefix is as new to them as another text.`,
 	fs.IntSliceVar(&o.Bits, "bits", nil, "widths of the rows: 2, 3, 4, 5, 6, 8 by the engine, 16 for none (default 16,8,4,2)")
 	fs.IntVar(&o.Prefix, "prefix", 0, "compress the first N positions (default: all but the last eighth)")
 	fs.IntVar(&o.Calibrate, "calibrate", 0, "fit maps on the first N positions (default: the prefix)")
+	fs.Float64Var(&o.Ridge, "ridge", attncomp.DefaultRidge, "how much least squares are held back, as a share of the rows' mean square")
 	fs.StringVar(&o.plot, "plot", "", "draw bytes against error into this .png or .svg")
 	return cmd
 }
@@ -82,6 +83,9 @@ func (o *options) check(cmd *cobra.Command) error {
 		if cmd.Flags().Changed(f.name) && f.v < 1 {
 			return cli.Usage(fmt.Errorf("--%s is %d, want at least 1", f.name, f.v))
 		}
+	}
+	if o.Ridge == 0 {
+		return cli.Usage(fmt.Errorf("--ridge is 0, want more"))
 	}
 	if o.plot == "" {
 		return nil

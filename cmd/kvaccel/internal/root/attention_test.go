@@ -65,6 +65,7 @@ func TestAttentionMistakes(t *testing.T) {
 		{"attention --prefix 0", cli.ExitUsage, "--prefix"},
 		{"attention --prefix 512", cli.ExitUsage, "no later queries"},
 		{"attention --calibrate 449", cli.ExitUsage, "449"},
+		{"attention --ridge 0", cli.ExitUsage, "--ridge"},
 		{"attention --plot x.gif", cli.ExitUsage, "png"},
 		{"attention absent.safetensors", cli.ExitNotFound, "absent"},
 	} {
