@@ -12,6 +12,9 @@ export LANES MAX_DIM TILE_TOKENS MAX_TOKENS FEATURES RTL_DIR RTL_OUT RTL_OPT RTL
 CYCLES ?= 10000000
 SEED   ?= 1
 
+# Which tests of the lab `make test` runs; `make lab` runs all.
+LAB_TESTS ?= kernel,enumerate,native,permission,dfu-util,flash
+
 # How many faults `make mutants` plants on either side.
 FAULTS ?= 150
 
@@ -57,7 +60,8 @@ generate: ## everything that is generated from the specification table
 
 test: rtl-sets ## builds the engines and runs all tests, the short lockstep among them
 	$(GO) vet ./...
-	$(GO) test ./...
+	KVACCEL_LAB=0 $(GO) test ./...
+	@! command -v qemu-system-x86_64 >/dev/null || KVACCEL_LAB_ONLY=$(LAB_TESTS) $(MAKE) --no-print-directory lab
 	@command -v qemu-system-x86_64 >/dev/null || echo "NOT RUN: the lab (make lab): no qemu-system-x86_64; scripts/setup.sh installs it" >&2
 
 formal: ## proofs of the RTL with Yosys, and their mutants
@@ -85,7 +89,7 @@ bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the pac
 synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
 	@python3 -B scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
 
-lab: ## the command against virtual boards in a virtual machine, some minutes; needs QEMU (KVACCEL_LAB_ONLY=NAME for one test)
+lab: ## the command against virtual boards in a virtual machine, some minutes; needs QEMU (KVACCEL_LAB_ONLY=NAME,... for some tests)
 	KVACCEL_LAB=1 $(GO) test -count=1 -timeout 12m -run TestLab -v ./verification/lab
 
 report-check: ## the page of kvaccel report in headless Chromium

@@ -40,8 +40,13 @@ module kv_quant_columns #(
   logic [Width-1:0] read, so_far, next;
 
   always_ff @(posedge clk_i) begin
-    if (rst_i) valid1_q <= 1'b0;
-    else if (en_i) valid1_q <= valid_i;
+    if (rst_i) begin
+      valid1_q <= 1'b0;
+      done1_q  <= 1'b0;
+    end else if (en_i) begin
+      valid1_q <= valid_i;
+      done1_q  <= valid_i && done_i;
+    end
   end
 
   always_ff @(posedge clk_i) begin
@@ -49,7 +54,6 @@ module kv_quant_columns #(
       word1_q  <= word_i;
       first1_q <= first_i;
       last1_q  <= last_i;
-      done1_q  <= valid_i && done_i;
     end
   end
 

@@ -27,7 +27,7 @@ import (
 type Lab struct {
 	Root string // of the repository
 	Dir  string // for what is built and downloaded
-	Only string // name of the one test to run; empty: all
+	Only string // names of the tests to run, joined by commas; empty: all
 }
 
 // programs are copied from the host with the libraries they need, if they are

@@ -15,8 +15,12 @@ import (
 )
 
 // TestLab boots the machine. Without QEMU it fails if KVACCEL_LAB is 1, as in
-// `make lab`; else it is left out, and `make test` says so.
+// `make lab`; else it is left out, and `make test` says so. With KVACCEL_LAB 0 it is left to
+// a later run on its own: beside others the machine is too slow for its time limit.
 func TestLab(t *testing.T) {
+	if os.Getenv("KVACCEL_LAB") == "0" {
+		t.Skip("NOT RUN here: the lab follows on its own")
+	}
 	if _, err := exec.LookPath(qemu); err != nil && os.Getenv("KVACCEL_LAB") != "1" {
 		t.Skipf("NOT RUN: the lab: no %s; scripts/setup.sh installs it", qemu)
 	}

@@ -88,3 +88,20 @@ func TestNotBuilt(t *testing.T) {
 		t.Errorf("%v, want an error that names the program", err)
 	}
 }
+
+// What the lockstep once found, shortened, stays mended.
+func TestRegressions(t *testing.T) {
+	dir := buildDir(t)
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no sequences", err)
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			at, text, err := (Campaign{Build: dir}).Replay(t.Context(), f)
+			if err != nil || at >= 0 {
+				t.Errorf("differs in clock %d (-1: not), %v\n%s", at, err, text)
+			}
+		})
+	}
+}
