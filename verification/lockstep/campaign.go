@@ -249,7 +249,7 @@ func Build(ctx context.Context, sets []Set, dir string, trace bool, variables ..
 	if err != nil {
 		return err
 	}
-	root, err := moduleRoot()
+	root, err := ModuleRoot()
 	if err != nil {
 		return err
 	}
@@ -264,8 +264,8 @@ func Build(ctx context.Context, sets []Set, dir string, trace bool, variables ..
 	return nil
 }
 
-// moduleRoot is the nearest directory upwards that has a go.mod.
-func moduleRoot() (string, error) {
+// ModuleRoot is the nearest directory upwards that has a go.mod.
+func ModuleRoot() (string, error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -29,7 +29,7 @@ var mutants = []mutant{
 // nothing in the RTL that they were made from.
 func TestMutants(t *testing.T) {
 	rtltest.Verilator(t)
-	root, err := moduleRoot()
+	root, err := ModuleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}

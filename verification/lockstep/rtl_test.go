@@ -17,7 +17,7 @@ const cyclesEach = 400_000
 // buildDir is where `make rtl` builds.
 func buildDir(t *testing.T) string {
 	t.Helper()
-	root, err := moduleRoot()
+	root, err := ModuleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}

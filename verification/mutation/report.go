@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -50,7 +49,7 @@ func explained() (map[string]string, error) {
 // Run plants and probes faults on both sides. Progress goes to log. Before the
 // faults it shows that without one nothing differs.
 func Run(ctx context.Context, o Options, log io.Writer) (*Report, error) {
-	root, err := moduleRoot()
+	root, err := lockstep.ModuleRoot()
 	if err != nil {
 		return nil, err
 	}
@@ -178,22 +177,6 @@ func (r *Report) Print(w io.Writer) {
 				reason = "NOT EXPLAINED"
 			}
 			fmt.Fprintf(w, "%s survives: %v\n  becomes: %s\n  %s: %s\n", s.Name, v.Fault, shorten(v.Text), v.Key, reason)
-		}
-	}
-}
-
-// moduleRoot is the nearest directory upwards that has a go.mod.
-func moduleRoot() (string, error) {
-	wd, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for d := wd; ; d = filepath.Dir(d) {
-		if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
-			return d, nil
-		}
-		if filepath.Dir(d) == d {
-			return "", fmt.Errorf("no go.mod in %s or above it: run this inside the repository", wd)
 		}
 	}
 }
