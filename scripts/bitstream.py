@@ -27,12 +27,12 @@ from synth_tools import ToolError
 ROOT = Path(__file__).resolve().parent.parent
 ECP5 = {
     "pnr": "nextpnr-ecp5", "synth": "synth_ecp5 -abc9 -nowidelut", "library": "+/ecp5/cells_sim.v +/ecp5/cells_bb.v", "pins": "pins.lpf", "pins_option": "--lpf",
-    "output_option": "--textcfg", "output": "config", "suffix": "bit", "pack": "ecppack", "shared": ["hdl/syn/kv_board_reset.sv", "hdl/syn/kv_ecp5_pll.sv"],
+    "output_option": "--textcfg", "output": "config", "suffix": "bit", "pack": "ecppack", "shared": ["hdl/syn/kv_board_reset.sv", "hdl/syn/kv_board_uart.sv", "hdl/syn/kv_ecp5_pll.sv"],
     "cells": {"logic": "TRELLIS_COMB", "dsp": "MULT18X18D", "bram": "DP16KD"},
 }
 ICE40 = {
     "pnr": "nextpnr-ice40", "synth": "synth_ice40 -device u -dsp -abc9", "library": "+/ice40/cells_sim.v", "pins": "pins.pcf", "pins_option": "--pcf",
-    "output_option": "--asc", "output": "asc", "suffix": "bin", "pack": "icepack", "shared": ["hdl/syn/kv_board_reset.sv"],
+    "output_option": "--asc", "output": "asc", "suffix": "bin", "pack": "icepack", "shared": ["hdl/syn/kv_board_reset.sv", "hdl/syn/kv_board_uart.sv"],
     "cells": {"logic": "ICESTORM_LC", "dsp": "ICESTORM_DSP", "bram": "ICESTORM_RAM"},
 }
 BOARDS = {

@@ -124,9 +124,9 @@ func TestYosysElaboratesTops(t *testing.T) {
 		library    string
 		files      []string
 	}{
-		{"ulx3s-85f", "kv_top", "+/ecp5/cells_bb.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_ecp5_pll.sv")},
-		{"orangecrab-25f", "kv_top", "+/ecp5/cells_bb.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_ecp5_pll.sv")},
-		{"icebreaker", "kv_top", "+/ice40/cells_sim.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv")},
+		{"ulx3s-85f", "kv_top", "+/ecp5/cells_bb.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_board_uart.sv", "hdl/syn/kv_ecp5_pll.sv")},
+		{"orangecrab-25f", "kv_top", "+/ecp5/cells_bb.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_board_uart.sv", "hdl/syn/kv_ecp5_pll.sv")},
+		{"icebreaker", "kv_top", "+/ice40/cells_sim.v", append(rtl[:len(rtl):len(rtl)], "hdl/syn/kv_board_reset.sv", "hdl/syn/kv_board_uart.sv")},
 		{"artix7-xdma", "kv_xdma_engine", "", engine},
 	} {
 		t.Run(tt.board, func(t *testing.T) {

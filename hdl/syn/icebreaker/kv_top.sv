@@ -41,14 +41,13 @@ module kv_top #(
       .rst_o   (rst)
   );
 
-  kv_board_core #(
+  kv_board_uart #(
       .Lanes(2),
       .MaxDim(32),
       .TileTokens(16),
       .MaxTokens(256),
       .Features(1),
       .BuildHash(BuildHash),
-      .Phy(1),
       .ClockHz(ClockHz),
       .Baud(3000000),
       .RxSlots(2),
@@ -58,25 +57,8 @@ module kv_top #(
   ) u_core (
       .clk_i          (clk),
       .rst_i          (rst),
-      .byte_rx_valid_i(1'b0),
-      .byte_rx_data_i (8'd0),
-      .byte_tx_valid_o(),
-      .byte_tx_data_o (),
-      .byte_tx_ready_i(1'b0),
       .uart_rx_i      (RX),
       .uart_tx_o      (TX),
-      .ft_clk_i       (1'b0),
-      .ft_data_i      (8'd0),
-      .ft_data_o      (),
-      .ft_be_i        (1'b0),
-      .ft_be_o        (),
-      .ft_oe_o        (),
-      .ft_rxf_n_i     (1'b1),
-      .ft_txe_n_i     (1'b1),
-      .ft_rd_n_o      (),
-      .ft_wr_n_o      (),
-      .ft_oe_n_o      (),
-      .ft_siwu_n_o    (),
       .active_o       ()
   );
 

@@ -32,14 +32,13 @@ module kv_top #(
       .rst_o   (rst)
   );
 
-  kv_board_core #(
+  kv_board_uart #(
       .Lanes(8),
       .MaxDim(256),
       .TileTokens(128),
       .MaxTokens(4096),
       .Features(1023),
       .BuildHash(BuildHash),
-      .Phy(1),
       .ClockHz(ClockHz),
       .Baud(3000000),
       .RxSlots(16),
@@ -49,25 +48,8 @@ module kv_top #(
   ) u_core (
       .clk_i          (clk),
       .rst_i          (rst),
-      .byte_rx_valid_i(1'b0),
-      .byte_rx_data_i (8'd0),
-      .byte_tx_valid_o(),
-      .byte_tx_data_o (),
-      .byte_tx_ready_i(1'b0),
       .uart_rx_i      (ftdi_txd),
       .uart_tx_o      (ftdi_rxd),
-      .ft_clk_i       (1'b0),
-      .ft_data_i      (8'd0),
-      .ft_data_o      (),
-      .ft_be_i        (1'b0),
-      .ft_be_o        (),
-      .ft_oe_o        (),
-      .ft_rxf_n_i     (1'b1),
-      .ft_txe_n_i     (1'b1),
-      .ft_rd_n_o      (),
-      .ft_wr_n_o      (),
-      .ft_oe_n_o      (),
-      .ft_siwu_n_o    (),
       .active_o       (active)
   );
 
