@@ -49,10 +49,6 @@ func Required() []string {
 	var s []string
 	for _, op := range opcodes {
 		name := packet.OpcodeName(op)
-		if op == regmap.OpSource || op == regmap.OpSink { // rare; refused like the others
-			s = append(s, fmt.Sprintf("status %s/%d", name, regmap.StOK))
-			continue
-		}
 		for _, st := range []packet.Status{regmap.StOK, regmap.StBadMagic, regmap.StBadOption, regmap.StBadGeometry, regmap.StTruncated, regmap.StOverlong} {
 			s = append(s, fmt.Sprintf("status %s/%d", name, st))
 		}

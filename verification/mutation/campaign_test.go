@@ -7,7 +7,7 @@ import (
 )
 
 // A small campaign on both sides. `make mutants` runs the large one, and wants every
-// survivor explained; here the better part must be found, whatever the sources have
+// survivor explained; here seven in ten must be found, whatever the sources have
 // become. (Of the emulator's faults some can only cost time: what it does in one go.)
 func TestMostFaultsAreFound(t *testing.T) {
 	rtltest.Verilator(t)
@@ -19,7 +19,7 @@ func TestMostFaultsAreFound(t *testing.T) {
 	for _, s := range r.Sides {
 		found := len(s.Verdicts) - len(s.Survivors())
 		t.Logf("%s: %d of %d faults found", s.Name, found, len(s.Verdicts))
-		if len(s.Verdicts) < 20 || found*2 < len(s.Verdicts) {
+		if len(s.Verdicts) < 20 || found*10 < len(s.Verdicts)*7 {
 			t.Errorf("%s: only %d of %d faults found", s.Name, found, len(s.Verdicts))
 		}
 	}
