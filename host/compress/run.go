@@ -21,6 +21,9 @@ import (
 // ErrPrefix says that a trace has no prefix of the length asked for.
 var ErrPrefix = errors.New("no such prefix")
 
+// ErrStepwise says that a policy goes from step to step, and not over a prompt at once.
+var ErrStepwise = errors.New("goes step by step, not over a prompt at once; kvaccel run --decode and kvaccel eval --model follow it")
+
 // Options of a run. The zero value is ready to use.
 type Options struct {
 	Prefix   int            // positions to compress; 0 is all but the last eighth
@@ -41,7 +44,8 @@ func DefaultPrefix(t int) int { return max(1, t-(t+7)/8) }
 // Run compresses the first positions of a trace as pol says, on dev, layer by
 // layer, and measures the fidelity of what it restores. What pol asks of the
 // trace or the engine and they cannot do is an error before anything is sent:
-// trace.ErrMissing, session.ErrGeometry, driver.ErrUnsupported, policy.ErrInvalid, ErrPrefix.
+// trace.ErrMissing, session.ErrGeometry, driver.ErrUnsupported, policy.ErrInvalid, ErrPrefix,
+// ErrStepwise.
 func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Policy, opt Options) (*Result, error) {
 	n := opt.Prefix
 	if n == 0 {
@@ -49,6 +53,9 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	}
 	if n < 1 || n > t.T {
 		return nil, fmt.Errorf("%w: %s has %d positions, a prefix of %d was asked for", ErrPrefix, t.Name, t.T, n)
+	}
+	if pol.Ceiling != nil {
+		return nil, fmt.Errorf("%s has a ceiling, which %w", pol.Name, ErrStepwise)
 	}
 	plan, err := pol.Heads(n, t.Layers, t.Hkv)
 	if err != nil {

@@ -70,7 +70,7 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	if r.cache, err = kvengine.New(r.cfg, kvengine.RecordAll).Fork(r.s, pol, 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name, err)
 	}
-	if err := r.checkSelect(pol); err != nil {
+	if err := r.checkSelect(pol, steps); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name, err)
 	}
 	res := &Result{
@@ -96,11 +96,18 @@ type replay struct {
 
 // checkSelect finds out beforehand whether the engine can choose among the
 // positions that there will be.
-func (r *replay) checkSelect(pol policy.Policy) error {
+func (r *replay) checkSelect(pol policy.Policy, steps int) error {
 	for l := range r.cfg.Layers {
 		for h := range r.cfg.KVHeads {
-			if p := pol.At(l, h); p.Evicts() {
-				if err := r.s.CheckSelect(max(r.n, p.Kept(r.n)+1)); err != nil {
+			p, most := pol.At(l, h), 0
+			switch {
+			case p.Evicts():
+				most = max(r.n, p.Kept(r.n)+1)
+			case p.Ceiling != nil:
+				most = r.n + steps
+			}
+			if most > 0 {
+				if err := r.s.CheckSelect(most); err != nil {
 					return err
 				}
 			}
@@ -133,6 +140,7 @@ func (r *replay) run(ctx context.Context, res *Result, steps int, progress func(
 	if err := r.cache.Compress(ctx); err != nil {
 		return err
 	}
+	res.Ceiling, res.PrefillDescent = r.cache.Ceiling(), r.cache.Descent()
 	before := spent(r.s)
 	res.PrefillCycles = before
 	res.FullBytes = 4 * int64(r.cfg.Layers*r.cfg.KVHeads) * int64(r.n+steps) * int64(r.t.D)
@@ -149,7 +157,7 @@ func (r *replay) run(ctx context.Context, res *Result, steps int, progress func(
 			return fmt.Errorf("position %d: %w", at, err)
 		}
 		now := spent(r.s)
-		res.Steps = append(res.Steps, Step{Position: at, Cycles: now.since(before), Bytes: r.cache.Bytes(1).Total(), Kept: r.kept()})
+		res.Steps = append(res.Steps, Step{Position: at, Cycles: now.since(before), Bytes: r.cache.Bytes(1).Total(), Kept: r.kept(), Descent: r.cache.Descent()})
 		before = now
 	}
 	progress(steps, steps)

@@ -41,7 +41,11 @@ type Result struct {
 	FullBytes     int64           `json:"full_bytes"`   // of a cache that keeps all as fp16, after the last step
 	Fidelity      *quality.Report `json:"fidelity"`     // of each step's query against the uncompressed trace
 	Warnings      []string        `json:"warnings,omitempty"`
-	Steps         []Step          `json:"steps"`
+
+	Ceiling        int64             `json:"ceiling_bytes,omitempty"`
+	PrefillDescent *kvengine.Descent `json:"prefill_descent,omitempty"`
+
+	Steps []Step `json:"steps"`
 }
 
 // Step is one position.
@@ -50,6 +54,8 @@ type Step struct {
 	Cycles   Cycles `json:"cycles"`
 	Bytes    int64  `json:"bytes"`       // held after it
 	Kept     int    `json:"tokens_kept"` // by each head; the rounded mean if they differ
+
+	Descent *kvengine.Descent `json:"descent,omitempty"` // under a ceiling, where it let not everything be
 }
 
 // Cycles are an engine's, stalls left out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/compress"
@@ -61,6 +62,9 @@ func (e *evaluation) fidelity(ctx context.Context, res *Result) error {
 	defer func() { e.devices <- dev }()
 	rows := res.all()
 	for i, row := range rows {
+		if row.Policy.Ceiling != nil { // no prompt's compression: it goes on from step to step
+			continue
+		}
 		// A control may have more rows than the prefix: those of later chunks.
 		f, _, err := fidelityOf(ctx, dev, t, row.Policy.Within(e.Prefix), e.Prefix)
 		if err != nil {
@@ -71,7 +75,7 @@ func (e *evaluation) fidelity(ctx context.Context, res *Result) error {
 			e.Progress(i+1, len(rows))
 		}
 	}
-	res.Fidelity = &Fidelity{Queries: n - e.Prefix, Correlations: correlate(rows[1:])}
+	res.Fidelity = &Fidelity{Queries: n - e.Prefix, Correlations: correlate(slices.DeleteFunc(rows[1:], func(r *Row) bool { return r.Fidelity == nil }))}
 	return nil
 }
 

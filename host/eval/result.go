@@ -56,6 +56,7 @@ type Row struct {
 
 	BytesPerToken float64        `json:"bytes_per_token"` // mean over the steps, over positions seen
 	Share         float64        `json:"share_of_full"`
+	PeakBytes     int64          `json:"peak_bytes"` // most at any step
 	Memory        kvengine.Bytes `json:"memory_sum"` // what they are made of, summed over all steps
 
 	CyclesPerToken float64 `json:"cycles_per_token"` // a step's restore, and its share of select and quantize
@@ -119,6 +120,7 @@ func (e *evaluation) row(r Run) Row {
 		mine = append(mine, u.Blocks...)
 		ref = append(ref, e.state.get(unitKey{run: full.key(), index: w}).Blocks...)
 		row.Memory.Add(u.Memory)
+		row.PeakBytes = max(row.PeakBytes, u.Peak)
 		positions += u.Positions
 		prompt.add(u.Prompt)
 		decode.add(u.Decode)

@@ -142,7 +142,7 @@ func (e *evaluation) checkRuns() error {
 		err := kvengine.Check(s, r.Policy, e.m.Config)
 		for l := 0; l < e.m.Layers && err == nil; l++ {
 			for h := range e.m.KVHeads {
-				if p := r.Policy.At(l, h); p.Evicts() && err == nil {
+				if p := r.Policy.At(l, h); (p.Evicts() || p.Ceiling != nil) && err == nil {
 					err = s.CheckSelect(max(e.Prefix, min(e.Window, p.Kept(e.Window)+e.Chunk)))
 				}
 			}

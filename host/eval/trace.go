@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/host/compress"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/host/trace"
@@ -63,7 +64,7 @@ func Trace(ctx context.Context, dev driver.Device, t *trace.Trace, runs []Run, p
 			progress(i, len(all))
 		}
 		row, err := traceRow(ctx, dev, t, r, prefix)
-		if r.Control && (errors.Is(err, session.ErrGeometry) || errors.Is(err, driver.ErrUnsupported)) {
+		if r.Control && (errors.Is(err, session.ErrGeometry) || errors.Is(err, compress.ErrStepwise) || errors.Is(err, driver.ErrUnsupported)) {
 			out.LeftOut = append(out.LeftOut, fmt.Sprintf("%s: %v", r.Name, err))
 			continue
 		}

@@ -19,6 +19,7 @@ type Unit struct {
 	Blocks []Block `json:"blocks"` // of a needle: one, over its value
 
 	Memory    kvengine.Bytes `json:"memory"`    // summed over the steps
+	Peak      int64          `json:"peak"`      // most bytes at a step
 	Positions int64          `json:"positions"` // seen, summed over the steps
 	Prompt    Cycles         `json:"prompt"`    // the compression of the prefix
 	Decode    Cycles         `json:"decode"`    // those after it
@@ -102,6 +103,9 @@ func (d decoder) decode(ctx context.Context, s *session.Session, prompt *kvengin
 	if err != nil {
 		return u, nil, err
 	}
+	if err := c.Ahead(d.chunk); err != nil {
+		return u, nil, err
+	}
 	if err := c.Compress(ctx); err != nil {
 		return u, nil, err
 	}
@@ -155,6 +159,7 @@ func (u *Unit) account(c *kvengine.Cache, at, n, chunk int) {
 	base, row := c.Bytes(chunk), c.RowBytes()
 	for i := 1; i <= n; i++ {
 		u.Memory.Add(base)
+		u.Peak = max(u.Peak, base.Total()+int64(i)*row.Total())
 		u.Positions += int64(at + i)
 		for range i {
 			u.Memory.Add(row)

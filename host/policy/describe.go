@@ -17,6 +17,9 @@ func (p Policy) Describe() string {
 		}
 		s += "; keep " + strings.Join(keep, ", ")
 	}
+	if p.Ceiling != nil {
+		s += "; first " + amount(&p.Sinks, 0) + " and last " + amount(&p.Recent, p.RecentPercent) + " always kept"
+	}
 	if d := p.describeScores(); d != "" {
 		s += "; " + d
 	}
@@ -31,6 +34,9 @@ func (p Policy) Describe() string {
 
 // describeRows says how the rows that stay are stored.
 func (p Policy) describeRows() string {
+	if p.Ceiling != nil {
+		return fmt.Sprintf("never more than %s; rows step down from fp16 to 8, 4, 2 bits and out, %s per token, group %s", p.Ceiling.words(), p.Scheme, groupWord(p.Group))
+	}
 	if p.Tiers != nil {
 		s := "rows by rank: " + tierWords(*p.Tiers) + fmt.Sprintf(", %s per token, group %s", p.Scheme, groupWord(p.Group))
 		if p.Sinks > 0 || p.Recent > 0 || p.RecentPercent > 0 {
@@ -61,7 +67,7 @@ func (p Policy) describeRows() string {
 // describeScores says what ranks the positions, where that is not all there is
 // to it.
 func (p Policy) describeScores() string {
-	if p.Tiers == nil && (!p.Evicts() || p.topK() == 0 && p.TopKPercent+p.BudgetPercent == 0 && p.Budget == nil) {
+	if p.Tiers == nil && p.Ceiling == nil && (!p.Evicts() || p.topK() == 0 && p.TopKPercent+p.BudgetPercent == 0 && p.Budget == nil) {
 		return ""
 	}
 	var s []string

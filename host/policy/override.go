@@ -35,6 +35,7 @@ type Override struct {
 	Adaptive       *int     `json:"adaptive,omitempty"`
 	Tiers          *Tiers   `json:"tiers,omitempty"`
 	Protected      *int     `json:"protected_bits,omitempty"`
+	Ceiling        *Ceiling `json:"ceiling,omitempty"`
 }
 
 // With gives p with the settings of o. A number takes the place of a share and

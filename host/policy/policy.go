@@ -117,6 +117,10 @@ type Policy struct {
 	Tiers     *Tiers `json:"tiers,omitempty"`
 	Protected int    `json:"protected_bits,omitempty"`
 
+	// Ceiling, if not nil, is what the cache may take step by step: every row goes
+	// down in precision, and out, as room is needed, lowest scores first.
+	Ceiling *Ceiling `json:"ceiling,omitempty"`
+
 	// Rules change settings for some layers and heads; later ones win.
 	Rules []Rule `json:"rules,omitempty"`
 }
@@ -145,6 +149,11 @@ func (p Policy) Evicts() bool {
 // Quantizes reports whether anything is quantized by QUANTIZE, tiers aside.
 func (p Policy) Quantizes() bool {
 	return p.Tiers == nil && (p.KBits != FP16Bits || p.VBits != FP16Bits)
+}
+
+// Compresses reports whether it does anything at all, its rules aside.
+func (p Policy) Compresses() bool {
+	return p.Evicts() || p.Quantizes() || p.Tiers != nil || p.Ceiling != nil
 }
 
 func (p Policy) topK() int {

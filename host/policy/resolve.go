@@ -30,6 +30,9 @@ func (p Policy) Resolve(n int) Policy {
 		k := max(0, *p.Budget-p.Sinks-p.Recent)
 		p.TopK, p.Budget = &k, nil
 	}
+	if p.Ceiling != nil {
+		p.Ceiling = p.Ceiling.resolve(n)
+	}
 	if p.ResidualInRecent {
 		if p.Evicts() {
 			p.Residual = min(p.Residual, p.Recent)
@@ -41,7 +44,8 @@ func (p Policy) Resolve(n int) Policy {
 
 // Resolved reports whether nothing is left to resolve.
 func (p Policy) Resolved() bool {
-	return p.RecentPercent+p.TopKPercent+p.BudgetPercent+p.ObservePercent+p.ProbePercent == 0 && p.Budget == nil && !p.ResidualInRecent
+	return p.RecentPercent+p.TopKPercent+p.BudgetPercent+p.ObservePercent+p.ProbePercent == 0 && p.Budget == nil && !p.ResidualInRecent &&
+		(p.Ceiling == nil || p.Ceiling.Percent == 0)
 }
 
 // Within gives a resolved policy with budgets of at most n positions.
@@ -125,11 +129,11 @@ func (p Policy) features(need map[int]bool) {
 		used    bool
 		feature int
 	}{
-		{p.Quantizes(), regmap.FeatQuantize},
-		{p.Quantizes() || p.Tiers != nil, regmap.FeatDequantize},
-		{p.Evicts() && p.Tiers == nil || p.Adaptive != nil || p.Normalise, regmap.FeatSelect},
+		{p.Quantizes() || p.Ceiling != nil, regmap.FeatQuantize},
+		{p.Quantizes() || p.Tiers != nil || p.Ceiling != nil, regmap.FeatDequantize},
+		{p.Evicts() && p.Tiers == nil || p.Adaptive != nil || p.Normalise || p.Ceiling != nil, regmap.FeatSelect},
 		{p.Tiers != nil, regmap.FeatCompress},
-		{p.Tiers != nil, regmap.FeatTiers},
+		{p.Tiers != nil || p.Ceiling != nil, regmap.FeatTiers},
 		{p.Pool > 1, regmap.FeatPool},
 		{p.Decays(), regmap.FeatDecay},
 		{p.Scorer == KeyNorm, regmap.FeatKeyNorm},

@@ -90,8 +90,8 @@ func (r Rule) check() error {
 			return bad("%d to %d is no range of layers or heads", x.First, x.Last)
 		}
 	}
-	if r.Set.Pyramid != nil || r.Set.Adaptive != nil || r.Set.Shared != nil {
-		return bad("pyramid, adaptive and shared are settings of the whole model: a rule cannot set them")
+	if r.Set.Pyramid != nil || r.Set.Adaptive != nil || r.Set.Shared != nil || r.Set.Ceiling != nil {
+		return bad("pyramid, adaptive, shared and ceiling are settings of the whole model: a rule cannot set them")
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ func Settings() []Setting {
 		{"pyramid", "PyramidKV's beta: the last layer's topk is one in so many of the mean; 0 is off", false, number(func(o *Override) **int { return &o.Pyramid })},
 		{"adaptive", "share the budgets of a layer out by scores: the percentage every head has of its even share, such as 20%", false, readAdaptive},
 		{"tiers", "precisions by rank, in percent of the positions kept for their score, best first, such as fp16:10,8:20,4:70", false, readTiers},
+		{"ceiling", "most the cache may take, step by step: bytes such as 180KiB, those of so many fp16 positions, or of a share of the prefix", false, readCeiling},
 		{"protected", "with tiers, bits of the positions always kept: 16, 8, 4 or 2", false, number(func(o *Override) **int { return &o.Protected })},
 	}
 }
@@ -153,6 +154,12 @@ func readAdaptive(s string, o *Override) error {
 func readTiers(s string, o *Override) error {
 	t, err := ParseTiers(s)
 	o.Tiers = &t
+	return err
+}
+
+func readCeiling(s string, o *Override) error {
+	c, err := ParseCeiling(s)
+	o.Ceiling = &c
 	return err
 }
 

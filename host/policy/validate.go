@@ -20,7 +20,7 @@ func bad(format string, args ...any) error {
 // Validate reports the first setting that no engine could follow. Whether a
 // certain engine can, with dims and positions known, is for package session.
 func (p Policy) Validate() error {
-	for _, check := range []func() error{p.checkCoding, p.checkLayout, p.checkTiers, p.checkNumbers, p.checkScores} {
+	for _, check := range []func() error{p.checkCoding, p.checkLayout, p.checkTiers, p.checkNumbers, p.checkScores, p.checkCeiling} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -123,12 +123,12 @@ func (p Policy) checkScores() error {
 // Warnings lists settings that have no effect, as sentences.
 func (p Policy) Warnings() []string {
 	var w []string
-	ranks := p.topK() > 0 || p.TopKPercent > 0 || p.Budget != nil || p.BudgetPercent > 0 || p.Tiers != nil
+	ranks := p.topK() > 0 || p.TopKPercent > 0 || p.Budget != nil || p.BudgetPercent > 0 || p.Tiers != nil || p.Ceiling != nil
 	for _, c := range []struct {
 		when bool
 		text string
 	}{
-		{!p.Evicts() && p.Tiers == nil && (p.Sinks > 0 || p.Recent > 0), "sinks and recent have no effect without topk: nothing is evicted (topk 0 keeps just these)"},
+		{!p.Evicts() && p.Tiers == nil && p.Ceiling == nil && (p.Sinks > 0 || p.Recent > 0), "sinks and recent have no effect without topk: nothing is evicted (topk 0 keeps just these)"},
 		{!ranks && p.Observe != ObserveAll, "observe has no effect without topk: no scores are needed"},
 		{!ranks && (p.Pool > 1 || p.Decays()), "pool and lambda have no effect without topk: no scores are needed"},
 		{!p.Quantizes() && p.Tiers == nil && p.Residual > 0, "residual has no effect: keys and values stay fp16 anyway"},

@@ -41,9 +41,10 @@ type Source struct {
 
 // Choice is a policy and settings that take the place of its own.
 type Choice struct {
-	Policy   string
+	Policy   string // a name, or a policy file relative to the sweep's
 	Settings []Setting
 	Budgets  []Budget // empty: those of the file
+	base     policy.Policy
 	line     int
 }
 
@@ -206,10 +207,26 @@ func (f *File) readPolicies(n node) error {
 		} else if err := c.read(e); err != nil {
 			return err
 		}
-		if _, err := policy.Lookup(c.Policy); err != nil {
-			return e.failWith(err)
+		if err := f.load(&c, e); err != nil {
+			return err
 		}
 		f.Policies = append(f.Policies, c)
+	}
+	return nil
+}
+
+// load gets the policy of a choice. What a file says, and not where it lies, is part
+// of a point's key.
+func (f *File) load(c *Choice, n node) (err error) {
+	name := c.Policy
+	if policy.IsFile(name) {
+		name = f.file(name)
+	}
+	if c.base, err = policy.Load(name); err != nil {
+		return n.failWith(err)
+	}
+	if len(c.base.Rules) > 0 && len(c.Settings)+len(c.Budgets) > 0 {
+		return n.fail("%s has rules for layers and heads: it takes no settings and budgets here, which could not say what they change", c.Policy)
 	}
 	return nil
 }
@@ -248,7 +265,7 @@ func (c *Choice) read(n node) error {
 		return err
 	}
 	if c.Policy == "" {
-		return n.fail("a policy with settings needs the key policy: a name such as kivi-4, or full")
+		return n.fail("a policy with settings needs the key policy: a name such as kivi-4, or full, or a policy file")
 	}
 	return nil
 }

@@ -117,12 +117,8 @@ func product(settings []Setting) func(yield func([]string) bool) {
 // add adds the points of one policy on one engine and input.
 func (f *File) add(p *Plan, in Input, engine string, c Choice) error {
 	budgets := c.Budgets
-	if len(budgets) == 0 {
+	if len(budgets) == 0 && len(c.base.Rules) == 0 {
 		budgets = f.Budgets
-	}
-	base, err := policy.Lookup(c.Policy)
-	if err != nil {
-		return err
 	}
 	for values := range product(c.Settings) {
 		label := []string{c.Policy}
@@ -133,7 +129,7 @@ func (f *File) add(p *Plan, in Input, engine string, c Choice) error {
 			}
 			label = append(label, s.Key+"="+values[i])
 		}
-		pt := Point{Input: in, Device: engine, Family: c.Policy, Label: strings.Join(label, " "), Policy: base.With(o)}
+		pt := Point{Input: in, Device: engine, Family: c.Policy, Label: strings.Join(label, " "), Policy: c.base.With(o)}
 		if !pt.Policy.Evicts() || len(budgets) == 0 {
 			p.Points = append(p.Points, pt.resolve(nil))
 		} else {

@@ -84,7 +84,7 @@ func (r *Runner) fidelity(ctx context.Context, dev driver.Device, p Point) (*Res
 		CyclesPerToken: float64(res.Cycles.Total) / n, SelectCycles: float64(per["select"]) / n, QuantizeCycles: float64(per["quantize"]) / n, DequantizeCycles: float64(per["dequantize"]) / n,
 		Loss: q.OutputL2.Median, OutputL2: &q.OutputL2.Median, OutputL2P95: &q.OutputL2.P95, KL: &q.KL.Median, LostMass: &q.LostMass.Median, Recall: &q.Recall.Median,
 	}
-	if p.Policy.Evicts() || p.Policy.Quantizes() {
+	if p.Policy.Compresses() {
 		err = controls(ctx, dev, t, p.Input.Prefix, res.BytesOut, out)
 	}
 	return out, res, err
@@ -124,7 +124,7 @@ func (r *Runner) model(ctx context.Context, dev driver.Device, p Point) (*Result
 	}
 	in := p.Input
 	run := eval.Run{Name: p.Policy.Name, Policy: p.Policy}
-	if !p.Policy.Evicts() && !p.Policy.Quantizes() {
+	if !p.Policy.Compresses() {
 		run = eval.Run{Name: eval.FullName, Policy: policy.Full()}
 	}
 	res, err := eval.Evaluate(ctx, m, eval.Options{

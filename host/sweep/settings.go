@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/policy"
@@ -11,14 +12,29 @@ import (
 
 // overrides reads the settings that a policy in a sweep file can have: those
 // of kvaccel run, under the names of its flags, and bits for both sides.
-var overrides = map[string]func(value string, o *policy.Override) error{
+var overrides = func() map[string]func(value string, o *policy.Override) error {
+	all := map[string]func(value string, o *policy.Override) error{}
+	for _, s := range policy.Settings() {
+		all[s.Name] = func(v string, o *policy.Override) error {
+			if strings.HasPrefix(v, "-") {
+				return fmt.Errorf("%q, want nothing below 0", v)
+			}
+			return s.Read(v, o)
+		}
+	}
+	for key, read := range checked {
+		all[key] = read
+	}
+	return all
+}()
+
+// checked reads those of which a value can be refused by itself, and bits.
+var checked = map[string]func(value string, o *policy.Override) error{
 	"k-bits":   func(v string, o *policy.Override) error { return bits(v, &o.KBits) },
 	"v-bits":   func(v string, o *policy.Override) error { return bits(v, &o.VBits) },
 	"bits":     func(v string, o *policy.Override) error { return first(bits(v, &o.KBits), bits(v, &o.VBits)) },
 	"residual": func(v string, o *policy.Override) error { return count(v, &o.Residual) },
 	"sinks":    func(v string, o *policy.Override) error { return count(v, &o.Sinks) },
-	"recent":   func(v string, o *policy.Override) error { return count(v, &o.Recent) },
-	"topk":     func(v string, o *policy.Override) error { return count(v, &o.TopK) },
 	"k-axis":   func(v string, o *policy.Override) error { return word(v, &o.KAxis, policy.Token, policy.Channel) },
 	"v-axis":   func(v string, o *policy.Override) error { return word(v, &o.VAxis, policy.Token, policy.Channel) },
 	"scheme": func(v string, o *policy.Override) error {
@@ -32,11 +48,6 @@ var overrides = map[string]func(value string, o *policy.Override) error{
 	"group": func(v string, o *policy.Override) error {
 		g, err := policy.ParseGroup(v)
 		o.Group = &g
-		return err
-	},
-	"observe": func(v string, o *policy.Override) error {
-		n, err := policy.ParseObserve(v)
-		o.Observe = &n
 		return err
 	},
 }

@@ -21,9 +21,10 @@ func (b *Bytes) Add(o Bytes) {
 	b.Scores += o.Scores
 }
 
-// A kept position takes 2 bytes, a score of the past the engine's 40 bits.
+// A kept position takes 2 bytes, its tier under a ceiling 1, a score of the past the engine's 40 bits.
 const (
 	positionBytes = 2
+	tierBytes     = 1
 	scoreBytes    = regmap.ScoreBits / 8
 )
 
@@ -38,6 +39,12 @@ func (c *Cache) Bytes(next int) Bytes {
 			h, p := &c.layers[l].heads[i], c.plan[l][i]
 			k, _ := p.KLayout()
 			v, _ := p.VLayout()
+			if c.ladder != nil {
+				c.ladder.bytes(h, c.cfg.HeadDim, &b.Bytes)
+				b.Positions += (positionBytes + tierBytes) * int64(len(h.pos))
+				b.Scores += scoreBytes * int64(len(h.pos))
+				continue
+			}
 			h.k.bytes(k, c.cfg.HeadDim, &b.Bytes)
 			h.v.bytes(v, c.cfg.HeadDim, &b.Bytes)
 			if p.Evicts() {
@@ -63,6 +70,10 @@ func (c *Cache) RowBytes() Bytes {
 			b.Residual += 4 * int64(c.cfg.HeadDim)
 			if p.Evicts() {
 				b.Positions += positionBytes
+			}
+			if c.ladder != nil {
+				b.Positions += positionBytes + tierBytes
+				b.Scores += scoreBytes
 			}
 		}
 	}

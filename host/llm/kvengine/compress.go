@@ -10,6 +10,9 @@ import (
 // Compress brings the cache to what the policy allows: select, quantize,
 // restore, each for all heads of all layers in one stream of packets.
 func (c *Cache) Compress(ctx context.Context) error {
+	if c.ladder != nil {
+		return c.descend(ctx)
+	}
 	if err := c.evict(ctx); err != nil {
 		return err
 	}
@@ -81,6 +84,7 @@ func (h *head) keep(places []int, dim int) {
 		}
 		h.sums = sums
 	}
+	h.rung.keep(places)
 	for g, rows := range h.rows {
 		for i, r := range rows {
 			kept := make(row, 0, len(places))

@@ -13,7 +13,7 @@ import (
 func TestEverySettingIsFollowed(t *testing.T) {
 	followed := []string{
 		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared", "Layout",
-		"Lambda", "Pool", "PoolMax", "Adaptive", "Rules",
+		"Lambda", "Pool", "PoolMax", "Adaptive", "Ceiling", "Rules",
 		"Tiers", "Normalise", "Probe", // refused with ErrOnce
 		"Protected", // of tiers alone
 		// Gone after Resolve and Heads:

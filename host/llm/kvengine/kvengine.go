@@ -31,6 +31,7 @@ type Cache struct {
 	seed   uint64
 	record int // of a prompt: how many of the last queries' attention rows are recorded; all: RecordAll
 	layers []layer
+	ladder *ladder   // nil without a ceiling
 	floats []float32 // room for the weights of one query head
 }
 
@@ -55,6 +56,7 @@ type head struct {
 	// SELECT fed with all of them would have come to. If all heads of a layer
 	// choose together, the first has the sums of all.
 	sums []uint64
+	rung
 }
 
 // row is the attention weights of one query over pos as it was then; positions
@@ -98,16 +100,24 @@ func (c *Cache) Fork(s *session.Session, pol policy.Policy, seed uint64) (*Cache
 				return nil, fmt.Errorf("%w: %s scores by more queries than the last %d, whose attention rows were recorded", policy.ErrInvalid, pol.Name, c.record)
 			}
 			f.plan[l][h] = p
+			if p.Ceiling != nil && f.ladder == nil {
+				f.ladder = newLadder(p, c.cfg)
+			}
 			f.layers[l].heads[h] = c.layers[l].heads[h].fork(record, c.cfg.HeadDim)
+			if f.ladder != nil { // its rows are changed in place
+				f.layers[l].heads[h].own()
+			}
 		}
 	}
-	return f, nil
+	return f, f.Ahead(1)
 }
 
 // observed is how many queries' attention rows the policy of a head ranks by.
 func observed(p policy.Policy) int {
 	attention := p.Scorer == "" || p.Scorer == policy.Attention
 	switch {
+	case p.Ceiling != nil:
+		return RecordAll
 	case !p.Evicts() || !attention || p.TopK != nil && *p.TopK == 0:
 		return 0
 	case p.Observe == policy.ObserveAll:
@@ -160,6 +170,9 @@ func check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
 		if f.used {
 			return fmt.Errorf("%s has %s, which %w; kvaccel run and eval --trace measure it", pol.Name, f.name, ErrOnce)
 		}
+	}
+	if pol.Ceiling != nil {
+		return s.CheckTile(newLadder(pol, cfg).layout, cfg.HeadDim)
 	}
 	if l, ok := pol.KLayout(); ok {
 		if err := s.CheckTile(l, cfg.HeadDim); err != nil {

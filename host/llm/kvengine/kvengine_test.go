@@ -149,6 +149,12 @@ func TestPromptLikeRun(t *testing.T) {
 			continue
 		}
 		res, err := compress.Run(ctx, dev, tr, pol, compress.Options{Prefix: n})
+		if pol.Ceiling != nil {
+			if !errors.Is(err, compress.ErrStepwise) || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 
 	"github.com/spf13/pflag"
@@ -64,6 +65,35 @@ func replay(ctx context.Context, env *cli.Env, o options) error {
 	return printSteps(env.Stdout, res)
 }
 
+// printCeiling prints what was done to stay under a ceiling.
+func printCeiling(w io.Writer, r *decode.Result) {
+	if r.Ceiling == 0 {
+		return
+	}
+	descents, last := 0, r.PrefillDescent
+	for _, s := range r.Steps {
+		if s.Descent != nil {
+			descents++
+			last = s.Descent
+		}
+	}
+	fmt.Fprintf(w, "ceiling\t%d, with room for the next position; rows went down at %d of %d steps\n", r.Ceiling, descents, len(r.Steps))
+	if last == nil {
+		return
+	}
+	var rows [4]int
+	least, most := math.MaxInt, 0
+	for _, h := range last.Heads {
+		held := 0
+		for t, n := range h.Rows {
+			rows[t] += n
+			held += n
+		}
+		least, most = min(least, held), max(most, held)
+	}
+	fmt.Fprintf(w, "rows\t%d fp16, %d of 8 bits, %d of 4, %d of 2\tall heads, after the last of these; a head holds %d to %d\n", rows[0], rows[1], rows[2], rows[3], least, most)
+}
+
 // printSteps prints a replay for people.
 func printSteps(out io.Writer, r *decode.Result) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -74,6 +104,7 @@ func printSteps(out io.Writer, r *decode.Result) error {
 	fmt.Fprintf(w, "\n")
 	fmt.Fprintf(w, "bytes\t%d held of %d\t(codes %d, scales %d, fp16 %d, positions %d, scores %d); at most %d\n", r.Bytes.Total(), r.FullBytes,
 		r.Bytes.Codes, r.Bytes.Scales, r.Bytes.Residual, r.Bytes.Positions, r.Bytes.Scores, r.PeakBytes)
+	printCeiling(w, r)
 	fmt.Fprintf(w, "tokens kept\t%d of %d\tafter the last step, per head\n", last.Kept, last.Position+1)
 	if err := w.Flush(); err != nil {
 		return err

@@ -17,7 +17,7 @@ type flags struct {
 }
 
 func (f *flags) register(fs *pflag.FlagSet) {
-	fs.StringVar(&f.policy, "policy", "", "named policy, two joined by +, or a policy file (.yaml, .json) (default "+defaultPolicy+", or full if a setting is given)")
+	fs.StringVar(&f.policy, "policy", "", "named policy, two joined by +, or a policy file (.yaml, .json) (default "+defaultPolicy+", or full if a setting is given, "+ladderPolicy+" with --ceiling)")
 	f.values = map[string]*string{}
 	for _, s := range policy.Settings() {
 		f.values[s.Name] = fs.String(s.Name, "", s.Doc)
@@ -36,6 +36,8 @@ func (f *flags) resolve(fs *pflag.FlagSet) (policy.Policy, error) {
 	name := f.policy
 	switch {
 	case fs.Changed("policy"):
+	case fs.Changed("ceiling"):
+		name = ladderPolicy
 	case set:
 		name = "full"
 	default:

@@ -18,6 +18,9 @@ import (
 // defaultPolicy is what a run without any setting does.
 const defaultPolicy = "h2o+kivi-4"
 
+// ladderPolicy is what a ceiling starts from.
+const ladderPolicy = "ladder"
+
 // options are what the command line asks for.
 type options struct {
 	trace  string // empty: the sample
@@ -47,7 +50,10 @@ fp16, group 32, residual 0, nothing evicted.
 
 With --decode the trace is replayed token by token, as a server would: --prefill
 positions are taken in and compressed; then each step appends a position, attends,
-scores and evicts within the same budget. It prints cycles per step.
+scores and evicts within the same budget. It prints cycles per step. With --ceiling,
+or the policy ladder, it evicts nothing until there is need: rows step down from fp16
+to 8, 4 and 2 bits and out, over all heads together, so that the cache never takes more;
+--json has what was decided at each step.
 
 Policies:
 ` + policyTable() + `
@@ -60,6 +66,7 @@ Two names joined by + take the selection of one and the quantization of the othe
   kvaccel run --policy h2o --tiers fp16:10,8:20,4:70
   kvaccel run --policy mine.yaml
   kvaccel run --decode --policy h2o --budget 64 --lambda 0.99 --prefill 256
+  kvaccel run --decode --ceiling 180KiB --prefill 64
   kvaccel run trace.safetensors -d 'rtl:?lanes=8'`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
