@@ -70,9 +70,16 @@ func (b *block) fit(x *mat.Dense) *mat.Dense {
 
 // part is rows that the cache holds, and who uses them.
 type part struct {
-	rows       *mat.Dense // prefix x w
-	perChannel bool       // how they are best quantized
+	rows       *mat.Dense // prefix x w: the sum of its sources' rows, each times its map
+	from       []origin
+	perChannel bool // how they are best quantized
 	users      []user
+}
+
+// origin is a head of the block whose keys or values rows are made of.
+type origin struct {
+	layer, head, kind int
+	to                *mat.Dense // D x w; nil: as they are
 }
 
 // user is a head of the block that gets its keys or values from rows.

@@ -43,7 +43,7 @@ func (m method) ranks(all []int) []int {
 // whole is rows that are stored as they are: keys are quantized per channel and
 // values per token, as KIVI does.
 func whole(b *block, l, h, kind int) part {
-	return part{b.layers[l].x[kind][h], kind == keys, []user{{l, h, kind, nil}}}
+	return part{b.layers[l].x[kind][h], []origin{{l, h, kind, nil}}, kind == keys, []user{{l, h, kind, nil}}}
 }
 
 func fixed(parts []part) func(int) []part { return func(int) []part { return parts } }
@@ -74,6 +74,7 @@ func none(b *block) (func(int) []part, error) {
 // projection is rows in a basis of full rank, the most important columns first.
 type projection struct {
 	rows  *mat.Dense
+	from  []origin
 	users []user // with maps of full rank
 	per   int    // columns that rank 1 stands for
 }
@@ -86,6 +87,11 @@ func cut(all []projection) func(rank int) []part {
 			n, m := p.rows.Dims()
 			w := min(rank*p.per, m)
 			q := part{rows: p.rows.Slice(0, n, 0, w).(*mat.Dense), perChannel: true}
+			for _, o := range p.from {
+				d, _ := o.to.Dims()
+				o.to = o.to.Slice(0, d, 0, w).(*mat.Dense)
+				q.from = append(q.from, o)
+			}
 			for _, u := range p.users {
 				_, d := u.back.Dims()
 				u.back = u.back.Slice(0, w, 0, d).(*mat.Dense)
@@ -107,7 +113,7 @@ func lowRank(b *block, weighed bool) (func(int) []part, error) {
 			if err != nil {
 				return err
 			}
-			p := projection{rows: new(mat.Dense), users: []user{{l, h, kind, back}}, per: 1}
+			p := projection{rows: new(mat.Dense), from: []origin{{l, h, kind, to}}, users: []user{{l, h, kind, back}}, per: 1}
 			p.rows.Mul(x, to)
 			all = append(all, p)
 		}
@@ -149,6 +155,7 @@ func joint(b *block, layers int) (func(int) []part, error) {
 		for kind := range 2 {
 			var xs []*mat.Dense
 			var users []user
+			var from []origin
 			for l := first; l < min(first+layers, len(b.layers)); l++ {
 				for h, x := range b.layers[l].x[kind] {
 					xs, users = append(xs, x), append(users, user{l, h, kind, nil})
@@ -161,9 +168,11 @@ func joint(b *block, layers int) (func(int) []part, error) {
 			}
 			_, m := v.Dims()
 			for i := range users {
-				users[i].back = mat.DenseCopyOf(v.Slice(i*b.dims, (i+1)*b.dims, 0, m).T())
+				own := v.Slice(i*b.dims, (i+1)*b.dims, 0, m).(*mat.Dense)
+				users[i].back = mat.DenseCopyOf(own.T())
+				from = append(from, origin{users[i].layer, users[i].head, kind, own})
 			}
-			p := projection{rows: new(mat.Dense), users: users, per: len(users)}
+			p := projection{rows: new(mat.Dense), from: from, users: users, per: len(users)}
 			p.rows.Mul(x, v)
 			all = append(all, p)
 		}
@@ -179,6 +188,7 @@ func merge(b *block, fit bool) (func(int) []part, error) {
 		p := part{rows: mean(xs), perChannel: kind == keys}
 		for h, x := range xs {
 			u := user{l, h, kind, nil}
+			p.from = append(p.from, origin{l, h, kind, shareOf(b.dims, len(xs))})
 			if fit {
 				var err error
 				if u.back, _, err = solve(b.fit(p.rows), b.fit(x), b.ridge); err != nil {
@@ -191,6 +201,15 @@ func merge(b *block, fit bool) (func(int) []part, error) {
 		return nil
 	})
 	return fixed(parts), err
+}
+
+// shareOf is the map that takes one of so many equal shares.
+func shareOf(dims, shares int) *mat.Dense {
+	m := mat.NewDense(dims, dims, nil)
+	for i := range dims {
+		m.Set(i, i, 1/float64(shares))
+	}
+	return m
 }
 
 // share stores the first layer of a block; with fit the heads of the second pick the

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kvaccel/kvaccel/host/cache"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/trace"
 	"github.com/kvaccel/kvaccel/internal/fp16"
@@ -19,28 +20,28 @@ func methods(t *testing.T) map[string]policy.Policy {
 	for _, name := range []string{
 		"snapkv", "pyramidkv", "adakv", "knorm", "zipcache", "tiers", "h2o+tiers", "tova+tiers", "knorm+tiers", "random+tiers", "streaming+tiers", "adakv+tiers", "snapkv+kivi-2",
 	} {
-		m[name] = lookup(t, name)
+		m[name] = hosttest.Policy(t, name)
 	}
 	for name, c := range map[string]struct {
 		base string
 		o    policy.Override
 	}{
-		"decay":          {"h2o", policy.Override{Lambda: ptr(.9), Pool: ptr(3), PoolMax: ptr(true)}},
-		"shared decay":   {"tova", policy.Override{Lambda: ptr(.5), Observe: ptr(9), Pool: ptr(15)}},
-		"forgets":        {"h2o", policy.Override{Lambda: ptr(0.)}},
-		"adaptive decay": {"adakv", policy.Override{Lambda: ptr(.75), Budget: ptr(60), Pool: ptr(7), PoolMax: ptr(true)}},
-		"normalised":     {"h2o", policy.Override{Normalise: ptr(true), Probe: ptr(20), Observe: ptr(10)}},
-		"channel tiers":  {"h2o+kivi-2", policy.Override{Tiers: &policy.Tiers{10, 30, 30, 30}, Protected: ptr(4), Recent: ptr(20), TopK: ptr(90), Scheme: ptr(policy.Sym)}},
-		"pooled tiers":   {"tiers", policy.Override{Sinks: ptr(4), Pool: ptr(5), Group: ptr(16), Tiers: &policy.Tiers{0, 40, 60, 0}, Scheme: ptr(policy.Sym), Protected: ptr(2)}},
-		"norms per row":  {"knorm+tiers", policy.Override{Sinks: ptr(2), Recent: ptr(3), TopK: ptr(50), Group: ptr(policy.GroupRow)}},
+		"decay":          {"h2o", policy.Override{Lambda: hosttest.Ptr(.9), Pool: hosttest.Ptr(3), PoolMax: hosttest.Ptr(true)}},
+		"shared decay":   {"tova", policy.Override{Lambda: hosttest.Ptr(.5), Observe: hosttest.Ptr(9), Pool: hosttest.Ptr(15)}},
+		"forgets":        {"h2o", policy.Override{Lambda: hosttest.Ptr(0.)}},
+		"adaptive decay": {"adakv", policy.Override{Lambda: hosttest.Ptr(.75), Budget: hosttest.Ptr(60), Pool: hosttest.Ptr(7), PoolMax: hosttest.Ptr(true)}},
+		"normalised":     {"h2o", policy.Override{Normalise: hosttest.Ptr(true), Probe: hosttest.Ptr(20), Observe: hosttest.Ptr(10)}},
+		"channel tiers":  {"h2o+kivi-2", policy.Override{Tiers: &policy.Tiers{10, 30, 30, 30}, Protected: hosttest.Ptr(4), Recent: hosttest.Ptr(20), TopK: hosttest.Ptr(90), Scheme: hosttest.Ptr(policy.Sym)}},
+		"pooled tiers":   {"tiers", policy.Override{Sinks: hosttest.Ptr(4), Pool: hosttest.Ptr(5), Group: hosttest.Ptr(16), Tiers: &policy.Tiers{0, 40, 60, 0}, Scheme: hosttest.Ptr(policy.Sym), Protected: hosttest.Ptr(2)}},
+		"norms per row":  {"knorm+tiers", policy.Override{Sinks: hosttest.Ptr(2), Recent: hosttest.Ptr(3), TopK: hosttest.Ptr(50), Group: hosttest.Ptr(policy.GroupRow)}},
 	} {
-		m[name] = lookup(t, c.base).With(c.o)
+		m[name] = hosttest.Policy(t, c.base).With(c.o)
 	}
-	p := lookup(t, "h2o+kivi-4")
+	p := hosttest.Policy(t, "h2o+kivi-4")
 	p.Rules = []policy.Rule{
-		{Layers: policy.Ranges{{First: 0, Last: 0}}, Heads: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{TopK: ptr(30), KBits: ptr(8), KAxis: ptr(policy.Token)}},
-		{Layers: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{Tiers: &policy.Tiers{20, 20, 60}, Pool: ptr(3), PoolMax: ptr(true)}},
-		{Layers: policy.Ranges{{First: 1, Last: 1}}, Heads: policy.Ranges{{First: 0, Last: 0}}, Set: policy.Override{Scorer: ptr(policy.KeyNorm)}},
+		{Layers: policy.Ranges{{First: 0, Last: 0}}, Heads: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{TopK: hosttest.Ptr(30), KBits: hosttest.Ptr(8), KAxis: hosttest.Ptr(policy.Token)}},
+		{Layers: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{Tiers: &policy.Tiers{20, 20, 60}, Pool: hosttest.Ptr(3), PoolMax: hosttest.Ptr(true)}},
+		{Layers: policy.Ranges{{First: 1, Last: 1}}, Heads: policy.Ranges{{First: 0, Last: 0}}, Set: policy.Override{Scorer: hosttest.Ptr(policy.KeyNorm)}},
 	}
 	m["rules"] = p
 	return m
@@ -147,7 +148,7 @@ func (s slow) ranking(x []*big.Int, p policy.Policy) []int {
 }
 
 func TestMethods(t *testing.T) {
-	dev, tr := device(t, "emu:"), testTrace(t)
+	dev, tr := hosttest.Device(t, "emu:"), testTrace(t)
 	s := slow{t, tr, DefaultPrefix(testT)}
 	for name, pol := range methods(t) {
 		res, err := Run(t.Context(), dev, tr, pol, Options{})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
 	"github.com/kvaccel/kvaccel/host/session"
@@ -34,8 +35,8 @@ func TestNonFiniteTrace(t *testing.T) {
 		}
 		return e
 	}
-	tr := openTrace(t, spoilt("layers.0.k", 1, 100, 32), spoilt("layers.0.v", 1, 100, 32), spoilt("layers.0.q", 2, 100, 32))
-	res, err := Run(t.Context(), device(t, "emu:"), tr, lookup(t, "kivi-4").With(policy.Override{Residual: ptr(0), TopK: ptr(70)}), Options{})
+	tr := hosttest.Trace(t, nil, spoilt("layers.0.k", 1, 100, 32), spoilt("layers.0.v", 1, 100, 32), spoilt("layers.0.q", 2, 100, 32))
+	res, err := Run(t.Context(), hosttest.Device(t, "emu:"), tr, hosttest.Policy(t, "kivi-4").With(policy.Override{Residual: hosttest.Ptr(0), TopK: hosttest.Ptr(70)}), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +50,9 @@ func TestNonFiniteTrace(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	k, v := tensor("layers.0.k", false, 2, 100, 32), tensor("layers.0.v", false, 2, 100, 32)
-	bare := openTrace(t, k, v)
-	odd := openTrace(t, tensor("layers.0.k", false, 2, 100, 40), tensor("layers.0.v", false, 2, 100, 40))
-	late := openTrace(t, k, v, tensor("layers.0.attn", true, 2, 10, 100))
+	bare := hosttest.Trace(t, nil, k, v)
+	odd := hosttest.Trace(t, nil, tensor("layers.0.k", false, 2, 100, 40), tensor("layers.0.v", false, 2, 100, 40))
+	late := hosttest.Trace(t, nil, k, v, tensor("layers.0.attn", true, 2, 10, 100))
 	for name, c := range map[string]struct {
 		tr    *trace.Trace
 		pol   policy.Policy
@@ -60,17 +61,17 @@ func TestRefuses(t *testing.T) {
 		want  error
 		words string
 	}{
-		"scores without q":   {bare, lookup(t, "h2o"), Options{}, "emu:", trace.ErrMissing, "t.safetensors|layers.0.q|h2o"},
-		"attn after prefix":  {late, lookup(t, "h2o"), Options{Prefix: 90}, "emu:", trace.ErrMissing, "layers.0.attn|90 to 99"},
-		"rows of 40":         {odd, lookup(t, "kivi-4"), Options{}, "emu:", session.ErrGeometry, "t.safetensors|rows of 40|multiple of 16"},
-		"small tiles":        {bare, lookup(t, "kivi-4"), Options{}, "emu:?tile-tokens=16", session.ErrGeometry, "groups of 32|tile-tokens=32"},
-		"few positions":      {openTrace(t, tensor("layers.0.k", false, 1, 400, 16), tensor("layers.0.v", false, 1, 400, 16)), lookup(t, "streaming"), Options{}, "emu:?max-tokens=256", session.ErrGeometry, "350|max-tokens=512"},
-		"prefix too long":    {bare, lookup(t, "kivi-4"), Options{Prefix: 101}, "emu:", ErrPrefix, "100 positions|101"},
-		"prefix negative":    {bare, lookup(t, "kivi-4"), Options{Prefix: -1}, "emu:", ErrPrefix, "-1"},
-		"impossible policy":  {bare, policy.Full().With(policy.Override{KBits: ptr(7)}), Options{}, "emu:", policy.ErrInvalid, "k-bits"},
-		"group over the row": {bare, lookup(t, "kivi-4").With(policy.Override{Group: ptr(64)}), Options{}, "emu:", session.ErrGeometry, "values|64"},
+		"scores without q":   {bare, hosttest.Policy(t, "h2o"), Options{}, "emu:", trace.ErrMissing, "t.safetensors|layers.0.q|h2o"},
+		"attn after prefix":  {late, hosttest.Policy(t, "h2o"), Options{Prefix: 90}, "emu:", trace.ErrMissing, "layers.0.attn|90 to 99"},
+		"rows of 40":         {odd, hosttest.Policy(t, "kivi-4"), Options{}, "emu:", session.ErrGeometry, "t.safetensors|rows of 40|multiple of 16"},
+		"small tiles":        {bare, hosttest.Policy(t, "kivi-4"), Options{}, "emu:?tile-tokens=16", session.ErrGeometry, "groups of 32|tile-tokens=32"},
+		"few positions":      {hosttest.Trace(t, nil, tensor("layers.0.k", false, 1, 400, 16), tensor("layers.0.v", false, 1, 400, 16)), hosttest.Policy(t, "streaming"), Options{}, "emu:?max-tokens=256", session.ErrGeometry, "350|max-tokens=512"},
+		"prefix too long":    {bare, hosttest.Policy(t, "kivi-4"), Options{Prefix: 101}, "emu:", ErrPrefix, "100 positions|101"},
+		"prefix negative":    {bare, hosttest.Policy(t, "kivi-4"), Options{Prefix: -1}, "emu:", ErrPrefix, "-1"},
+		"impossible policy":  {bare, policy.Full().With(policy.Override{KBits: hosttest.Ptr(7)}), Options{}, "emu:", policy.ErrInvalid, "k-bits"},
+		"group over the row": {bare, hosttest.Policy(t, "kivi-4").With(policy.Override{Group: hosttest.Ptr(64)}), Options{}, "emu:", session.ErrGeometry, "values|64"},
 	} {
-		_, err := Run(t.Context(), device(t, c.uri), c.tr, c.pol, c.opt)
+		_, err := Run(t.Context(), hosttest.Device(t, c.uri), c.tr, c.pol, c.opt)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 			continue
@@ -83,13 +84,13 @@ func TestRefuses(t *testing.T) {
 	}
 	// What needs no scores runs without queries, and says why there is no fidelity.
 	for _, name := range []string{"kivi-4", "streaming"} {
-		res, err := Run(t.Context(), device(t, "emu:"), bare, lookup(t, name), Options{})
+		res, err := Run(t.Context(), hosttest.Device(t, "emu:"), bare, hosttest.Policy(t, name), Options{})
 		if err != nil || res.Fidelity != nil || !strings.Contains(res.FidelityNote, "layers.0.q") {
 			t.Errorf("%s without queries: %v, note %q", name, err, res.FidelityNote)
 		}
 	}
 	// Rows of 40 can be kept whole, or dropped.
-	if _, err := Run(t.Context(), device(t, "emu:"), odd, lookup(t, "streaming"), Options{}); err != nil {
+	if _, err := Run(t.Context(), hosttest.Device(t, "emu:"), odd, hosttest.Policy(t, "streaming"), Options{}); err != nil {
 		t.Errorf("rows of 40 without quantization: %v", err)
 	}
 }
@@ -97,7 +98,7 @@ func TestRefuses(t *testing.T) {
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var stages []string
-	_, err := Run(ctx, device(t, "emu:"), testTrace(t), lookup(t, "h2o+kivi-4"), Options{Progress: func(p Progress) {
+	_, err := Run(ctx, hosttest.Device(t, "emu:"), testTrace(t), hosttest.Policy(t, "h2o+kivi-4"), Options{Progress: func(p Progress) {
 		stages = append(stages, p.Stage)
 		if p.Layer == 1 && p.Stage == "quantize" {
 			cancel()
@@ -111,7 +112,7 @@ func TestCancel(t *testing.T) {
 func TestProgressReachesTheEnd(t *testing.T) {
 	for _, name := range []string{"full", "h2o+kivi-4"} {
 		var seen []Progress
-		if _, err := Run(t.Context(), device(t, "emu:"), testTrace(t), lookup(t, name), Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil {
+		if _, err := Run(t.Context(), hosttest.Device(t, "emu:"), testTrace(t), hosttest.Policy(t, name), Options{Progress: func(p Progress) { seen = append(seen, p) }}); err != nil {
 			t.Fatal(err)
 		}
 		for i, p := range seen {

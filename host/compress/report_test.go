@@ -8,15 +8,16 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/cache"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
 
 // What the report says must follow from the cache and the packets.
 func TestReportAddsUp(t *testing.T) {
-	dev := device(t, "emu:")
+	dev := hosttest.Device(t, "emu:")
 	p := regmap.DefaultParams()
-	res, err := Run(t.Context(), dev, testTrace(t), lookup(t, "h2o+kivi-4").With(policy.Override{Recent: ptr(40), TopK: ptr(60), Observe: ptr(3)}), Options{Prefix: 175})
+	res, err := Run(t.Context(), dev, testTrace(t), hosttest.Policy(t, "h2o+kivi-4").With(policy.Override{Recent: hosttest.Ptr(40), TopK: hosttest.Ptr(60), Observe: hosttest.Ptr(3)}), Options{Prefix: 175})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +78,10 @@ func TestReportAddsUp(t *testing.T) {
 
 // Cycles are a property of the work: a second run takes the same number.
 func TestCyclesRepeat(t *testing.T) {
-	dev := device(t, "emu:")
+	dev := hosttest.Device(t, "emu:")
 	var first Costs
 	for i := range 2 {
-		res, err := Run(t.Context(), dev, testTrace(t), lookup(t, "h2o+kivi-4"), Options{})
+		res, err := Run(t.Context(), dev, testTrace(t), hosttest.Policy(t, "h2o+kivi-4"), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,13 +94,13 @@ func TestCyclesRepeat(t *testing.T) {
 }
 
 func TestSampleFidelity(t *testing.T) {
-	dev := device(t, "emu:")
+	dev := hosttest.Device(t, "emu:")
 	tr, err := trace.Sample()
 	if err != nil {
 		t.Fatal(err)
 	}
 	run := func(name string) *Result {
-		res, err := Run(t.Context(), dev, tr, lookup(t, name), Options{})
+		res, err := Run(t.Context(), dev, tr, hosttest.Policy(t, name), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +119,7 @@ func TestSampleFidelity(t *testing.T) {
 }
 
 func TestNoLaterQueries(t *testing.T) {
-	res, err := Run(t.Context(), device(t, "emu:"), testTrace(t), lookup(t, "h2o+kivi-4"), Options{Prefix: testT})
+	res, err := Run(t.Context(), hosttest.Device(t, "emu:"), testTrace(t), hosttest.Policy(t, "h2o+kivi-4"), Options{Prefix: testT})
 	if err != nil || res.Fidelity != nil || res.FidelityNote == "" || res.TokensIn != testT {
 		t.Fatalf("%+v %v", res, err)
 	}

@@ -10,36 +10,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/cache"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/trace"
 	"github.com/kvaccel/kvaccel/internal/fp16"
 )
-
-func device(t *testing.T, uri string) driver.Device {
-	t.Helper()
-	var r driver.Registry
-	r.Register("emu", emulator.Open)
-	dev, err := r.Open(t.Context(), uri)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dev.Close() })
-	return dev
-}
-
-func lookup(t *testing.T, name string) policy.Policy {
-	t.Helper()
-	p, err := policy.Lookup(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func ptr[T any](v T) *T { return &v }
 
 const (
 	testT, testD, testLayers = 200, 32, 2
@@ -49,7 +25,7 @@ const (
 // testTrace has random keys, values and queries.
 func testTrace(t *testing.T) *trace.Trace {
 	t.Helper()
-	return openTrace(t,
+	return hosttest.Trace(t, nil,
 		tensor("layers.0.k", false, testHkv, testT, testD), tensor("layers.0.v", false, 1, testHkv, testT, testD), tensor("layers.0.q", false, testHq, testT, testD),
 		tensor("layers.1.k", false, testHkv, testT, testD), tensor("layers.1.v", false, testHkv, testT, testD), tensor("layers.1.q", false, testHq, testT, testD))
 }
@@ -58,17 +34,17 @@ func testTrace(t *testing.T) *trace.Trace {
 func cases(t *testing.T) map[string]policy.Policy {
 	m := map[string]policy.Policy{}
 	for _, name := range []string{"full", "streaming", "h2o", "kivi-2", "kivi-4", "qserve-4", "h2o+kivi-4", "streaming+qserve-4", "q8_0", "q4_1", "h2o+q4_0"} {
-		m[name] = lookup(t, name)
+		m[name] = hosttest.Policy(t, name)
 	}
 	for name, o := range map[string]policy.Override{
-		"sym 8":         {KBits: ptr(8), VBits: ptr(8), Scheme: ptr(policy.Sym), Group: ptr(16)},
-		"sym 3 channel": {KBits: ptr(3), VBits: ptr(3), Scheme: ptr(policy.Sym), Group: ptr(64), KAxis: ptr(policy.Channel), VAxis: ptr(policy.Channel), Residual: ptr(7)},
-		"only values":   {VBits: ptr(5), Group: ptr(32)},
-		"only keys":     {KBits: ptr(6), KAxis: ptr(policy.Channel), Group: ptr(16), Residual: ptr(1)},
-		"sinks":         {TopK: ptr(20), Sinks: ptr(3), Recent: ptr(5), Observe: ptr(10), KBits: ptr(2), VBits: ptr(2), Group: ptr(policy.GroupRow)},
-		"residual wins": {KBits: ptr(4), VBits: ptr(4), Residual: ptr(1000)},
-		"all kept":      {TopK: ptr(150)},
-		"q4_0 values":   {Layout: ptr(policy.Q40), KBits: ptr(policy.FP16Bits), Residual: ptr(3)},
+		"sym 8":         {KBits: hosttest.Ptr(8), VBits: hosttest.Ptr(8), Scheme: hosttest.Ptr(policy.Sym), Group: hosttest.Ptr(16)},
+		"sym 3 channel": {KBits: hosttest.Ptr(3), VBits: hosttest.Ptr(3), Scheme: hosttest.Ptr(policy.Sym), Group: hosttest.Ptr(64), KAxis: hosttest.Ptr(policy.Channel), VAxis: hosttest.Ptr(policy.Channel), Residual: hosttest.Ptr(7)},
+		"only values":   {VBits: hosttest.Ptr(5), Group: hosttest.Ptr(32)},
+		"only keys":     {KBits: hosttest.Ptr(6), KAxis: hosttest.Ptr(policy.Channel), Group: hosttest.Ptr(16), Residual: hosttest.Ptr(1)},
+		"sinks":         {TopK: hosttest.Ptr(20), Sinks: hosttest.Ptr(3), Recent: hosttest.Ptr(5), Observe: hosttest.Ptr(10), KBits: hosttest.Ptr(2), VBits: hosttest.Ptr(2), Group: hosttest.Ptr(policy.GroupRow)},
+		"residual wins": {KBits: hosttest.Ptr(4), VBits: hosttest.Ptr(4), Residual: hosttest.Ptr(1000)},
+		"all kept":      {TopK: hosttest.Ptr(150)},
+		"q4_0 values":   {Layout: hosttest.Ptr(policy.Q40), KBits: hosttest.Ptr(policy.FP16Bits), Residual: hosttest.Ptr(3)},
 	} {
 		m[name] = policy.Full().With(o)
 	}
@@ -104,7 +80,7 @@ func ranked(w []uint16, n int, p policy.Policy) []int {
 }
 
 func TestKeepsTheRightRows(t *testing.T) {
-	dev := device(t, "emu:")
+	dev := hosttest.Device(t, "emu:")
 	tr := testTrace(t)
 	for name, pol := range cases(t) {
 		res, err := Run(t.Context(), dev, tr, pol, Options{})
@@ -214,7 +190,7 @@ func TestCacheDoesNotDependOnTheEngine(t *testing.T) {
 		var first []byte
 		var rows [][]RestoredHead
 		for _, uri := range []string{"emu:", "emu:?lanes=2&tile-tokens=64", "emu:?lanes=16&max-dim=32&max-tokens=256&tile-tokens=256"} {
-			res, err := Run(t.Context(), device(t, uri), testTrace(t), pol, Options{Prefix: 150})
+			res, err := Run(t.Context(), hosttest.Device(t, uri), testTrace(t), pol, Options{Prefix: 150})
 			if err != nil {
 				t.Fatalf("%s on %s: %v", name, uri, err)
 			}
@@ -230,7 +206,7 @@ func TestCacheDoesNotDependOnTheEngine(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			r, err := Restore(t.Context(), device(t, uri), c, nil)
+			r, err := Restore(t.Context(), hosttest.Device(t, uri), c, nil)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

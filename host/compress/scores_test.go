@@ -1,7 +1,6 @@
 package compress
 
 import (
-	"bytes"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/emulator"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
 	"github.com/kvaccel/kvaccel/host/trace"
@@ -33,28 +33,11 @@ func tensor(name string, weights bool, shape ...int64) safetensors.Entry {
 	return safetensors.FP16(name, data, shape...)
 }
 
-func openTrace(t *testing.T, entries ...safetensors.Entry) *trace.Trace {
-	t.Helper()
-	var b bytes.Buffer
-	if err := safetensors.Write(&b, nil, entries); err != nil {
-		t.Fatal(err)
-	}
-	f, err := safetensors.New("t.safetensors", bytes.NewReader(b.Bytes()), int64(b.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := trace.New(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tr
-}
-
 // Recorded weights go in untouched, cut to the prefix: for each query position
 // one row per query head of the group.
 func TestRecordedWeights(t *testing.T) {
 	const T, Tq, n = 20, 9, 16
-	tr := openTrace(t, tensor("layers.0.k", false, 2, T, 16), tensor("layers.0.v", false, 2, T, 16), tensor("layers.0.attn", true, 1, 6, Tq, T))
+	tr := hosttest.Trace(t, nil, tensor("layers.0.k", false, 2, T, 16), tensor("layers.0.v", false, 2, T, 16), tensor("layers.0.attn", true, 1, 6, Tq, T))
 	for _, c := range []struct{ observe, first int }{{policy.ObserveAll, 11}, {100, 11}, {5, 11}, {3, 13}, {1, 15}} {
 		w, _, err := weights(t.Context(), tr, 0, trace.Layer{}, queryHeads(tr, 1, false), n, queries(tr, 0, n, policy.Policy{Observe: c.observe}))
 		if err != nil {
@@ -85,7 +68,7 @@ func TestRecordedWeights(t *testing.T) {
 
 func TestComputedWeights(t *testing.T) {
 	const T, n, D = 12, 10, 16
-	tr := openTrace(t, tensor("layers.0.k", false, 2, T, D), tensor("layers.0.v", false, 2, T, D), tensor("layers.0.q", false, 4, T, D))
+	tr := hosttest.Trace(t, nil, tensor("layers.0.k", false, 2, T, D), tensor("layers.0.v", false, 2, T, D), tensor("layers.0.q", false, 4, T, D))
 	layer, _, err := tr.Layer(0, true)
 	if err != nil {
 		t.Fatal(err)

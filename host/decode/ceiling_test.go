@@ -3,6 +3,7 @@ package decode
 import (
 	"testing"
 
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
@@ -18,7 +19,7 @@ func TestBelowFixedSettings(t *testing.T) {
 	const prefill, steps, ceiling = 192, 60, 92 << 10
 	row := int64(4 * tr.Layers * tr.Hkv * tr.D)
 	run := func(pol policy.Policy) *Result {
-		res, err := Run(t.Context(), device(t, "emu:"), tr, pol, Options{Prefill: prefill, Steps: steps})
+		res, err := Run(t.Context(), hosttest.Device(t, "emu:"), tr, pol, Options{Prefill: prefill, Steps: steps})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +28,7 @@ func TestBelowFixedSettings(t *testing.T) {
 		}
 		return res
 	}
-	ladder := run(lookup(t, "ladder").With(policy.Override{Ceiling: &policy.Ceiling{Bytes: ceiling}}))
+	ladder := run(hosttest.Policy(t, "ladder").With(policy.Override{Ceiling: &policy.Ceiling{Bytes: ceiling}}))
 	descents := 0
 	for _, s := range ladder.Steps {
 		if s.Bytes+row > ceiling {
@@ -41,10 +42,10 @@ func TestBelowFixedSettings(t *testing.T) {
 		t.Errorf("%d descents under %d bytes", descents, ladder.Ceiling)
 	}
 	for name, o := range map[string]policy.Override{ // the largest that keep the ceiling
-		"recent": {Recent: ptr(44)}, "h2o": {Budget: ptr(43), Recent: ptr(19)}, "snapkv": {Budget: ptr(35)},
-		"h2o+kivi-4": {Budget: ptr(59), Recent: ptr(19)}, "recent+qserve-4": {Recent: ptr(146)}, "adakv+q4_1": {Budget: ptr(64)},
+		"recent": {Recent: hosttest.Ptr(44)}, "h2o": {Budget: hosttest.Ptr(43), Recent: hosttest.Ptr(19)}, "snapkv": {Budget: hosttest.Ptr(35)},
+		"h2o+kivi-4": {Budget: hosttest.Ptr(59), Recent: hosttest.Ptr(19)}, "recent+qserve-4": {Recent: hosttest.Ptr(146)}, "adakv+q4_1": {Budget: hosttest.Ptr(64)},
 	} {
-		fixed := run(lookup(t, name).With(o))
+		fixed := run(hosttest.Policy(t, name).With(o))
 		if ladder.Fidelity.OutputL2.Mean > fixed.Fidelity.OutputL2.Mean/2 {
 			t.Errorf("%s: error %.4f at %d bytes; the ladder has %.4f", name, fixed.Fidelity.OutputL2.Mean, fixed.PeakBytes, ladder.Fidelity.OutputL2.Mean)
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/emulator"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/llm/kvengine"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
@@ -20,29 +20,6 @@ import (
 	"github.com/kvaccel/kvaccel/host/trace"
 	"github.com/kvaccel/kvaccel/internal/fp16"
 )
-
-func device(t *testing.T, uri string) driver.Device {
-	t.Helper()
-	var r driver.Registry
-	r.Register("emu", emulator.Open)
-	dev, err := r.Open(t.Context(), uri)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dev.Close() })
-	return dev
-}
-
-func lookup(t *testing.T, name string) policy.Policy {
-	t.Helper()
-	p, err := policy.Lookup(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func ptr[T any](v T) *T { return &v }
 
 const (
 	length, dims   = 96, 32
@@ -69,19 +46,7 @@ func makeTrace(t *testing.T, meta map[string]string, withQ bool, key func(r *ran
 			entries = append(entries, tensor(l+"q", hq, one))
 		}
 	}
-	var b bytes.Buffer
-	if err := safetensors.Write(&b, meta, entries); err != nil {
-		t.Fatal(err)
-	}
-	f, err := safetensors.New("t.safetensors", bytes.NewReader(b.Bytes()), int64(b.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := trace.New(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tr
+	return hosttest.Trace(t, meta, entries...)
 }
 
 func noise(r *rand.Rand, _, _ int) float64 { return r.NormFloat64() }
@@ -89,7 +54,7 @@ func noise(r *rand.Rand, _, _ int) float64 { return r.NormFloat64() }
 // held replays a trace and gives what a head holds at the end.
 func held(t *testing.T, tr *trace.Trace, pol policy.Policy, prefill int) ([]int, *Result) {
 	t.Helper()
-	dev := device(t, "emu:")
+	dev := hosttest.Device(t, "emu:")
 	res, err := Run(t.Context(), dev, tr, pol, Options{Prefill: prefill})
 	if err != nil {
 		t.Fatal(err)
@@ -122,15 +87,15 @@ func TestKeepsTheOldest(t *testing.T) {
 	tr := makeTrace(t, nil, true, func(*rand.Rand, int, int) float64 { return 0 })
 	want := append(span(0, 20), span(length-10, length)...)
 	for name, o := range map[string]policy.Override{
-		"sums": {}, "decay": {Lambda: ptr(.9)}, "forgets": {Lambda: ptr(0.)}, "last queries": {Observe: ptr(4)}, "shared": {Shared: ptr(true)},
+		"sums": {}, "decay": {Lambda: hosttest.Ptr(.9)}, "forgets": {Lambda: hosttest.Ptr(0.)}, "last queries": {Observe: hosttest.Ptr(4)}, "shared": {Shared: hosttest.Ptr(true)},
 	} {
-		pol := lookup(t, "h2o").With(o).With(policy.Override{Recent: ptr(10), TopK: ptr(20)})
+		pol := hosttest.Policy(t, "h2o").With(o).With(policy.Override{Recent: hosttest.Ptr(10), TopK: hosttest.Ptr(20)})
 		if got, _ := held(t, tr, pol, 50); !slices.Equal(got, want) {
 			t.Errorf("%s: holds %v, want %v", name, got, want)
 		}
 	}
 	// The recent ones alone.
-	got, res := held(t, tr, lookup(t, "recent").With(policy.Override{Recent: ptr(7)}), 50)
+	got, res := held(t, tr, hosttest.Policy(t, "recent").With(policy.Override{Recent: hosttest.Ptr(7)}), 50)
 	if !slices.Equal(got, span(length-7, length)) || len(res.Steps) != length-50 {
 		t.Errorf("recent: holds %v after %d steps", got, len(res.Steps))
 	}
@@ -146,7 +111,7 @@ func TestKeepsWhatIsLookedFor(t *testing.T) {
 		}
 		return 0
 	}
-	pol := lookup(t, "h2o").With(policy.Override{Recent: ptr(10), TopK: ptr(5)})
+	pol := hosttest.Policy(t, "h2o").With(policy.Override{Recent: hosttest.Ptr(10), TopK: hosttest.Ptr(5)})
 	got, _ := held(t, makeTrace(t, nil, true, key), pol, 60)
 	if want := append([]int{0, 1, 2, 3, hot}, span(length-10, length)...); !slices.Equal(got, want) {
 		t.Errorf("holds %v, want %v", got, want)
@@ -164,7 +129,7 @@ func TestSteps(t *testing.T) {
 		pol := fileOr(t, name)
 		var first *Result
 		for _, uri := range []string{"emu:", "emu:?lanes=2&max-tokens=256&tile-tokens=64"} {
-			res, err := Run(t.Context(), device(t, uri), tr, pol, Options{Prefill: 64, Steps: 20})
+			res, err := Run(t.Context(), hosttest.Device(t, uri), tr, pol, Options{Prefill: 64, Steps: 20})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -190,9 +155,9 @@ func fileOr(t *testing.T, name string) policy.Policy {
 	switch name {
 	case "file":
 	case "ladder":
-		return lookup(t, name).With(policy.Override{Ceiling: &policy.Ceiling{Positions: 25}, Recent: ptr(7)})
+		return hosttest.Policy(t, name).With(policy.Override{Ceiling: &policy.Ceiling{Positions: 25}, Recent: hosttest.Ptr(7)})
 	default:
-		return lookup(t, name)
+		return hosttest.Policy(t, name)
 	}
 	p, err := policy.Parse("p.yaml", []byte("version: 1\npolicy: h2o+kivi-2\nrules:\n- {layers: 1, set: {budget: 30, pool: 3, lambda: 0.9}}\n- {heads: 0, set: {k-bits: 8, residual: 3}}\n"))
 	if err != nil {
@@ -247,7 +212,7 @@ func TestRepeats(t *testing.T) {
 	tr := makeTrace(t, nil, true, noise)
 	var first []byte
 	for range 2 {
-		res, err := Run(t.Context(), device(t, "emu:"), tr, lookup(t, "h2o+kivi-4"), Options{Steps: 9})
+		res, err := Run(t.Context(), hosttest.Device(t, "emu:"), tr, hosttest.Policy(t, "h2o+kivi-4"), Options{Steps: 9})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,23 +239,23 @@ func TestRefuses(t *testing.T) {
 		want  error
 		words string
 	}{
-		"no steps left":    {tr, lookup(t, "h2o"), Options{Prefill: length}, "emu:", ErrSteps, "t.safetensors has 96 positions"},
-		"too many steps":   {tr, lookup(t, "h2o"), Options{Prefill: 90, Steps: 7}, "emu:", ErrSteps, "7 steps"},
-		"negative":         {tr, lookup(t, "h2o"), Options{Prefill: -1}, "emu:", ErrSteps, "-1 of prefill"},
-		"no queries":       {bare, lookup(t, "recent"), Options{}, "emu:", trace.ErrMissing, "layers.0.q"},
-		"tiers":            {tr, lookup(t, "h2o+tiers"), Options{}, "emu:", kvengine.ErrOnce, "tiers"},
-		"budget":           {tr, lookup(t, "h2o").With(policy.Override{TopK: ptr(65)}), Options{Prefill: 64}, "emu:", policy.ErrInvalid, "topk is 65"},
-		"no feature":       {tr, lookup(t, "snapkv"), Options{}, "emu:?features=0xf", driver.ErrUnsupported, "POOL"},
-		"invalid":          {tr, lookup(t, "h2o").With(policy.Override{Pool: ptr(4)}), Options{}, "emu:", policy.ErrInvalid, "pool is 4"},
-		"group over a row": {tr, lookup(t, "kivi-2").With(policy.Override{Group: ptr(64)}), Options{}, "emu:", session.ErrGeometry, "64"},
+		"no steps left":    {tr, hosttest.Policy(t, "h2o"), Options{Prefill: length}, "emu:", ErrSteps, "t.safetensors has 96 positions"},
+		"too many steps":   {tr, hosttest.Policy(t, "h2o"), Options{Prefill: 90, Steps: 7}, "emu:", ErrSteps, "7 steps"},
+		"negative":         {tr, hosttest.Policy(t, "h2o"), Options{Prefill: -1}, "emu:", ErrSteps, "-1 of prefill"},
+		"no queries":       {bare, hosttest.Policy(t, "recent"), Options{}, "emu:", trace.ErrMissing, "layers.0.q"},
+		"tiers":            {tr, hosttest.Policy(t, "h2o+tiers"), Options{}, "emu:", kvengine.ErrOnce, "tiers"},
+		"budget":           {tr, hosttest.Policy(t, "h2o").With(policy.Override{TopK: hosttest.Ptr(65)}), Options{Prefill: 64}, "emu:", policy.ErrInvalid, "topk is 65"},
+		"no feature":       {tr, hosttest.Policy(t, "snapkv"), Options{}, "emu:?features=0xf", driver.ErrUnsupported, "POOL"},
+		"invalid":          {tr, hosttest.Policy(t, "h2o").With(policy.Override{Pool: hosttest.Ptr(4)}), Options{}, "emu:", policy.ErrInvalid, "pool is 4"},
+		"group over a row": {tr, hosttest.Policy(t, "kivi-2").With(policy.Override{Group: hosttest.Ptr(64)}), Options{}, "emu:", session.ErrGeometry, "64"},
 	} {
-		_, err := Run(t.Context(), device(t, c.uri), c.tr, c.pol, c.opt)
+		_, err := Run(t.Context(), hosttest.Device(t, c.uri), c.tr, c.pol, c.opt)
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: got %v, want %v with %q", name, err, c.want, c.words)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Run(ctx, device(t, "emu:"), tr, lookup(t, "h2o"), Options{Progress: func(done, total int) {
+	_, err := Run(ctx, hosttest.Device(t, "emu:"), tr, hosttest.Policy(t, "h2o"), Options{Progress: func(done, total int) {
 		if done == 3 {
 			cancel()
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/llm"
+	"github.com/kvaccel/kvaccel/host/llm/kvengine"
 	"github.com/kvaccel/kvaccel/host/policy"
 )
 
@@ -41,6 +42,8 @@ type Options struct {
 	Seed   uint64 // of the random scorer, the needles
 	Trials int    // needles per depth; negative: none: 4
 
+	Alone bool // neither controls nor fidelity beside the runs
+
 	Workers  int // devices used at once: one per processor
 	Open     func(context.Context) (driver.Device, error)
 	State    string                // file to resume from; empty: none
@@ -55,6 +58,25 @@ type Run struct {
 	// Control marks a run that nobody asked for by name: it is left out where the
 	// engine or the model's shape does not allow it.
 	Control bool `json:"-"`
+
+	// Shape, if not nil, is what the cache holds in place of keys and values. Runs of
+	// the same name are taken for the same.
+	Shape Shape `json:"-"`
+}
+
+// Shape is another form of the rows of a cache, with which a decoder can run.
+type Shape interface {
+	Held() llm.Config // the geometry of what is held
+	Recast(prompt *kvengine.Cache) *kvengine.Cache
+	KV(held *kvengine.Cache) llm.KV
+}
+
+// held is the geometry of what a run's cache holds of a model.
+func (r Run) held(c llm.Config) llm.Config {
+	if r.Shape == nil {
+		return c
+	}
+	return r.Shape.Held()
 }
 
 // The defaults.
@@ -116,7 +138,8 @@ func (o *Options) completeRuns(m *llm.Model) error {
 	seen := map[string]bool{}
 	runs := make([]Run, len(o.Runs))
 	for i, r := range o.Runs {
-		heads, err := r.Policy.Heads(o.Prefix, m.Layers, m.KVHeads)
+		cfg := r.held(m.Config)
+		heads, err := r.Policy.Heads(o.Prefix, cfg.Layers, cfg.KVHeads)
 		if err != nil {
 			return fmt.Errorf("policy %s: %w", r.Name, err)
 		}

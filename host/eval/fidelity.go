@@ -62,7 +62,7 @@ func (e *evaluation) fidelity(ctx context.Context, res *Result) error {
 	defer func() { e.devices <- dev }()
 	rows := res.all()
 	for i, row := range rows {
-		if row.Policy.Ceiling != nil { // no prompt's compression: it goes on from step to step
+		if row.shaped || row.Policy.Ceiling != nil { // no prompt's compression: it goes on from step to step
 			continue
 		}
 		// A control may have more rows than the prefix: those of later chunks.

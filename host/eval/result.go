@@ -65,6 +65,8 @@ type Row struct {
 	QuantizeCycles float64 `json:"quantize_cycles"`  // per token
 	PromptCycles   float64 `json:"prompt_cycles"`    // compressing the prefix: select and quantize
 
+	shaped bool
+
 	ControlRows int          `json:"control_rows,omitempty"` // fp16 rows that take the same bytes
 	Fidelity    *RowFidelity `json:"fidelity"`
 }
@@ -86,7 +88,7 @@ func (e *evaluation) result(runs, controls []Run) *Result {
 	}
 	for i, run := range runs {
 		row := e.row(run)
-		if i > 0 {
+		if i > 0 && !e.Alone {
 			row.ControlRows = e.equal(run)
 		}
 		r.Rows = append(r.Rows, row)
@@ -111,7 +113,7 @@ func (e *evaluation) kept(p policy.Policy) int {
 
 // row sums up one run.
 func (e *evaluation) row(r Run) Row {
-	row := Row{Name: r.Name, Policy: r.Policy, Kept: e.kept(r.Policy), Needle: e.needleRow(r)}
+	row := Row{Name: r.Name, Policy: r.Policy, Kept: e.kept(r.Policy), shaped: r.Shape != nil, Needle: e.needleRow(r)}
 	var mine, ref []Block
 	var positions int64
 	var prompt, decode Cycles

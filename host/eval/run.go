@@ -29,6 +29,9 @@ var (
 	absent = Run{Name: "(needle absent)", Policy: policy.Full()}
 )
 
+// Full is the run that keeps everything.
+func Full() Run { return full }
+
 // key names a run with the settings behind its name.
 func (r Run) key() string {
 	b, err := json.Marshal(r.Policy)
@@ -77,7 +80,14 @@ func Evaluate(ctx context.Context, m *llm.Model, o Options) (*Result, error) {
 	}
 	defer e.state.close()
 	main := e.withFull()
-	e.total = e.units(len(main)) + len(e.needle) + 3*e.units(len(main)-1)
+	e.total = e.units(len(main)) + len(e.needle)
+	if e.Alone {
+		if err := e.all(ctx, main); err != nil {
+			return nil, err
+		}
+		return e.result(main, nil), nil
+	}
+	e.total += 3 * e.units(len(main)-1)
 	if err := e.all(ctx, main); err != nil {
 		return nil, err
 	}
@@ -139,9 +149,10 @@ func (e *evaluation) checkRuns() error {
 	defer func() { e.devices <- d }()
 	s := session.New(d)
 	check := func(r Run) error {
-		err := kvengine.Check(s, r.Policy, e.m.Config)
-		for l := 0; l < e.m.Layers && err == nil; l++ {
-			for h := range e.m.KVHeads {
+		cfg := r.held(e.m.Config)
+		err := kvengine.Check(s, r.Policy, cfg)
+		for l := 0; l < cfg.Layers && err == nil; l++ {
+			for h := range cfg.KVHeads {
 				if p := r.Policy.At(l, h); (p.Evicts() || p.Ceiling != nil) && err == nil {
 					err = s.CheckSelect(max(e.Prefix, min(e.Window, p.Kept(e.Window)+e.Chunk)))
 				}
@@ -161,6 +172,9 @@ func (e *evaluation) checkRuns() error {
 		}
 	}
 	e.Runs = runs
+	if e.Alone {
+		return nil
+	}
 	if err := check(control("random", e.Window)); err != nil {
 		e.leftOut = append(e.leftOut, fmt.Sprintf("%s: %v", strings.Join(Controls, ", "), err))
 		e.noRows = true
@@ -249,7 +263,7 @@ func (e *evaluation) unit(ctx context.Context, d decoder, prompt *kvengine.Cache
 func recorded(runs []Run, cfg llm.Config) int {
 	most := 0
 	for _, r := range runs {
-		n := kvengine.Observed(r.Policy, cfg)
+		n := kvengine.Observed(r.Policy, r.held(cfg))
 		if n == kvengine.RecordAll {
 			return n
 		}

@@ -99,6 +99,9 @@ type decoder struct {
 // With no reference it gives the logits as one.
 func (d decoder) decode(ctx context.Context, s *session.Session, prompt *kvengine.Cache, p passage, r Run, seed uint64) (Unit, scores, error) {
 	u := Unit{Run: r.key()}
+	if r.Shape != nil {
+		prompt = r.Shape.Recast(prompt)
+	}
 	c, err := prompt.Fork(s, r.Policy, seed)
 	if err != nil {
 		return u, nil, err
@@ -111,12 +114,16 @@ func (d decoder) decode(ctx context.Context, s *session.Session, prompt *kvengin
 	}
 	u.Prompt = spent(s, Cycles{})
 	u.Prompt.Tokens, u.Prompt.Restores = p.prefix, 1
+	var kv llm.KV = c
+	if r.Shape != nil {
+		kv = r.Shape.KV(c)
+	}
 	var logits scores
 	end := len(p.tokens) - 1 // the last token is only predicted
 	for at := p.prefix; at < end; at += d.chunk {
 		n := min(d.chunk, end-at)
 		u.account(c, at, n, d.chunk)
-		out, err := d.m.Forward(ctx, p.tokens[at:at+n], at, c)
+		out, err := d.m.Forward(ctx, p.tokens[at:at+n], at, kv)
 		if err != nil {
 			return u, nil, err
 		}

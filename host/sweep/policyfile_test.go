@@ -3,13 +3,12 @@ package sweep_test
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/sweep"
+	"github.com/kvaccel/kvaccel/host/sweep/sweeptest"
 )
 
 const usesFile = "name: x\ninputs: {trace: sample, prefix: 500}\npolicies: [own/mine.yaml, {policy: own/mine.yaml, group: [32, 64], budgets: [40]}]\nbudgets: [30]\n"
@@ -17,15 +16,7 @@ const usesFile = "name: x\ninputs: {trace: sample, prefix: 500}\npolicies: [own/
 // planBeside makes a plan of a sweep with a policy file beside it.
 func planBeside(t *testing.T, text, mine string) (*sweep.Plan, error) {
 	t.Helper()
-	path := write(t, text)
-	own := filepath.Join(filepath.Dir(path), "own")
-	if err := os.Mkdir(own, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(own, "mine.yaml"), []byte(mine), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := sweep.Read(path)
+	f, err := sweep.Read(sweeptest.Write(t, text, map[string][]byte{"own/mine.yaml": []byte(mine)}))
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +70,11 @@ func TestPolicyFilesWithRules(t *testing.T) {
 	if len(a.Points) != 1 || a.Points[0].Label != "own/mine.yaml" || len(a.Points[0].Policy.Rules) != 1 || a.Keys[0] == b.Keys[0] {
 		t.Errorf("%+v", a.Points)
 	}
-	st := store(t)
-	if _, err := sweep.Run(t.Context(), a, st, sweep.Options{Open: openEmu}); err != nil {
+	st := sweeptest.Store(t)
+	if _, err := sweep.Run(t.Context(), a, st, sweep.Options{Open: sweeptest.OpenEmu}); err != nil {
 		t.Fatal(err)
 	}
-	if r := rows(t, st, "x"); len(r) != 1 || r[0].State != "done" || r[0].Kept != 88 { // three layers keep 50 + 50, one its last 50 alone
+	if r := sweeptest.Rows(t, st, "x"); len(r) != 1 || r[0].State != "done" || r[0].Kept != 88 { // three layers keep 50 + 50, one its last 50 alone
 		t.Errorf("%+v", r)
 	}
 }

@@ -15,72 +15,14 @@ import (
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/compress"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/sweep"
+	"github.com/kvaccel/kvaccel/host/sweep/sweeptest"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
 
 const golm = "../llm/testdata/golm"
-
-// openEmu opens emulators only.
-func openEmu(ctx context.Context, uri string) (driver.Device, error) {
-	u, err := driver.ParseURI(uri)
-	if err != nil {
-		return nil, err
-	}
-	return emulator.Open(ctx, u)
-}
-
-func write(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "x.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func plan(t *testing.T, text string) *sweep.Plan {
-	t.Helper()
-	f, err := sweep.Read(write(t, text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := f.Plan(t.Context(), "emu:", "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func store(t *testing.T) *sweep.Store {
-	t.Helper()
-	st, err := sweep.OpenStore(t.Context(), filepath.Join(t.TempDir(), "x.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
-	return st
-}
-
-func rows(t *testing.T, st *sweep.Store, name string) []sweep.Row {
-	t.Helper()
-	r, err := st.Rows(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// plain leaves out of rows what differs from run to run.
-func plain(rows []sweep.Row) []sweep.Row {
-	for i := range rows {
-		rows[i].Worker, rows[i].Started, rows[i].Seconds = "", "", 0
-	}
-	return rows
-}
 
 const four = `name: four
 inputs: {trace: sample, prefix: 500}
@@ -89,7 +31,7 @@ engine: {max-tokens: 1024}
 `
 
 func TestPlan(t *testing.T) {
-	p := plan(t, "name: p\ninputs: {trace: sample, prefix: [64, 128]}\npolicies: [full, h2o, {policy: kivi-4, bits: [2, 4], group: [32, 64]}]\nbudgets: [10%, 32]\nengine: {lanes: [4, 8]}\n")
+	p := sweeptest.Plan(t, "name: p\ninputs: {trace: sample, prefix: [64, 128]}\npolicies: [full, h2o, {policy: kivi-4, bits: [2, 4], group: [32, 64]}]\nbudgets: [10%, 32]\nengine: {lanes: [4, 8]}\n", nil)
 	if want := 2 * 2 * (1 + 2 + 4); len(p.Points) != want || len(p.Unique()) != want {
 		t.Fatalf("%d points, %d different, want %d", len(p.Points), len(p.Unique()), want)
 	}
@@ -111,7 +53,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	p := plan(t, four)
+	p := sweeptest.Plan(t, four, nil)
 	pt := p.Points[1]
 	key := pt.Key("test")
 	for name, change := range map[string]func(*sweep.Point) string{
@@ -145,7 +87,7 @@ func TestPlanMistakes(t *testing.T) {
 		{"name: x\ninputs: {trace: sample}" + sample + "engine: {device: 'usb:', lanes: 4}\n", "only emu: and rtl:", driver.ErrOption},
 		{"name: x\ninputs: {model: /none, text: /none}" + sample, "x.yaml:2: ", fs.ErrNotExist},
 	} {
-		f, err := sweep.Read(write(t, c.text))
+		f, err := sweep.Read(sweeptest.Write(t, c.text, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,15 +98,15 @@ func TestPlanMistakes(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	p, st := plan(t, four), store(t)
-	sum, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: openEmu})
+	p, st := sweeptest.Plan(t, four, nil), sweeptest.Store(t)
+	sum, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: sweeptest.OpenEmu})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := (sweep.Summary{Points: 4, Computed: 3, Failed: 1}); sum != want || !errors.Is(sum.Err(), sweep.ErrFailed) {
 		t.Errorf("%+v (%v), want %+v", sum, sum.Err(), want)
 	}
-	got := rows(t, st, "four")
+	got := sweeptest.Rows(t, st, "four")
 	if len(got) != 4 || got[3].State != "failed" || !strings.Contains(got[3].Error, "1000") {
 		t.Fatalf("%+v", got)
 	}
@@ -192,7 +134,7 @@ func direct(t *testing.T) *compress.Result {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	dev, err := openEmu(t.Context(), "emu:?max-tokens=1024")
+	dev, err := sweeptest.OpenEmu(t.Context(), "emu:?max-tokens=1024")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,14 +154,14 @@ func direct(t *testing.T) *compress.Result {
 // file: only what is new is computed.
 func TestNothingIsRepeated(t *testing.T) {
 	text := "name: r\ninputs: {trace: sample, prefix: 500}\npolicies: [full, qserve-4, kivi-2, q8_0]\n"
-	whole := store(t)
-	if _, err := sweep.Run(t.Context(), plan(t, text), whole, sweep.Options{Open: openEmu, Workers: 1}); err != nil {
+	whole := sweeptest.Store(t)
+	if _, err := sweep.Run(t.Context(), sweeptest.Plan(t, text, nil), whole, sweep.Options{Open: sweeptest.OpenEmu, Workers: 1}); err != nil {
 		t.Fatal(err)
 	}
-	st := store(t)
+	st := sweeptest.Store(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := sweep.Run(ctx, plan(t, text), st, sweep.Options{Open: openEmu, Workers: 1, Progress: func(done, _ int) {
+	_, err := sweep.Run(ctx, sweeptest.Plan(t, text, nil), st, sweep.Options{Open: sweeptest.OpenEmu, Workers: 1, Progress: func(done, _ int) {
 		if done == 2 {
 			cancel()
 		}
@@ -227,27 +169,27 @@ func TestNothingIsRepeated(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
-	if n := len(rows(t, st, "r")); n != 2 {
+	if n := len(sweeptest.Rows(t, st, "r")); n != 2 {
 		t.Fatalf("%d points after the interruption, want 2", n)
 	}
 	var opened atomic.Int32
 	counting := func(ctx context.Context, uri string) (driver.Device, error) {
 		opened.Add(1)
-		return openEmu(ctx, uri)
+		return sweeptest.OpenEmu(ctx, uri)
 	}
-	sum, err := sweep.Run(t.Context(), plan(t, text), st, sweep.Options{Open: counting, Workers: 4})
+	sum, err := sweep.Run(t.Context(), sweeptest.Plan(t, text, nil), st, sweep.Options{Open: counting, Workers: 4})
 	if want := (sweep.Summary{Points: 4, Finished: 2, Computed: 2}); err != nil || sum != want || opened.Load() > 2 {
 		t.Errorf("%+v, %v, %d engines opened; want %+v", sum, err, opened.Load(), want)
 	}
-	if a, b := plain(rows(t, whole, "r")), plain(rows(t, st, "r")); !reflect.DeepEqual(a, b) {
+	if a, b := sweeptest.Plain(sweeptest.Rows(t, whole, "r")), sweeptest.Plain(sweeptest.Rows(t, st, "r")); !reflect.DeepEqual(a, b) {
 		t.Errorf("an interrupted run differs:\n%+v\n%+v", a, b)
 	}
 	more := strings.Replace(text, "full, ", "tova, ", 1)
-	sum, err = sweep.Run(t.Context(), plan(t, more), st, sweep.Options{Open: openEmu})
+	sum, err = sweep.Run(t.Context(), sweeptest.Plan(t, more, nil), st, sweep.Options{Open: sweeptest.OpenEmu})
 	if want := (sweep.Summary{Points: 4, Finished: 3, Computed: 1}); err != nil || sum != want {
 		t.Errorf("another policy: %+v, %v; want %+v", sum, err, want)
 	}
-	sum, err = sweep.Run(t.Context(), plan(t, more), st, sweep.Options{Open: openEmu, Fresh: true})
+	sum, err = sweep.Run(t.Context(), sweeptest.Plan(t, more, nil), st, sweep.Options{Open: sweeptest.OpenEmu, Fresh: true})
 	if want := (sweep.Summary{Points: 4, Computed: 4}); err != nil || sum != want {
 		t.Errorf("afresh: %+v, %v; want %+v", sum, err, want)
 	}
@@ -258,12 +200,12 @@ func TestModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plan(t, "name: m\ninputs: {name: go, model: "+abs+", text: "+abs+"/sample.txt, window: 160, prefix: 128, windows: 1, block: 8, needles: 0}\npolicies: [full, q4_0]\n")
-	st := store(t)
-	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: openEmu}); err != nil {
+	p := sweeptest.Plan(t, "name: m\ninputs: {name: go, model: "+abs+", text: "+abs+"/sample.txt, window: 160, prefix: 128, windows: 1, block: 8, needles: 0}\npolicies: [full, q4_0]\n", nil)
+	st := sweeptest.Store(t)
+	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: sweeptest.OpenEmu}); err != nil {
 		t.Fatal(err)
 	}
-	got := rows(t, st, "m")
+	got := sweeptest.Rows(t, st, "m")
 	if len(got) != 2 || got[0].Failed() || got[1].Failed() {
 		t.Fatalf("%+v", got)
 	}
@@ -277,8 +219,8 @@ func TestModel(t *testing.T) {
 }
 
 func TestCSV(t *testing.T) {
-	p, st := plan(t, four), store(t)
-	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: openEmu}); err != nil {
+	p, st := sweeptest.Plan(t, four, nil), sweeptest.Store(t)
+	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: sweeptest.OpenEmu}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "x.csv")

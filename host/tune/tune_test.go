@@ -1,31 +1,15 @@
 package tune
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/trace"
 )
-
-func open(t *testing.T, uri string) driver.Device {
-	t.Helper()
-	u, err := driver.ParseURI(uri)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dev, err := emulator.Open(context.Background(), u)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dev.Close() })
-	return dev
-}
 
 var few = []Candidate{{2, 2, 100, ""}, {4, 4, 100, ""}, {8, 8, 100, ""}, {16, 16, 100, ""}, {4, 3, 50, "h2o"}, {4, 3, 25, "snapkv"}}
 
@@ -37,7 +21,7 @@ func TestRunMeetsItsGoal(t *testing.T) {
 	defer func(all []string) { rivals = all }(rivals)
 	rivals = []string{"kivi-2", "h2o+kivi-4"}
 	const budget = 150_000
-	r, err := Run(t.Context(), open(t, "emu:"), tr, Options{Goal: Goal{Bytes: budget}, Candidates: few})
+	r, err := Run(t.Context(), hosttest.Device(t, "emu:"), tr, Options{Goal: Goal{Bytes: budget}, Candidates: few})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +32,7 @@ func TestRunMeetsItsGoal(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the policy file: %v\n%s", err, r.File)
 	}
-	res, err := compress.Run(t.Context(), open(t, "emu:"), tr, p, compress.Options{Prefix: r.Prefix})
+	res, err := compress.Run(t.Context(), hosttest.Device(t, "emu:"), tr, p, compress.Options{Prefix: r.Prefix})
 	if err != nil || res.BytesOut != r.Tuned.Bytes {
 		t.Errorf("the file runs to %d bytes, %v, want %d", res.BytesOut, err, r.Tuned.Bytes)
 	}
@@ -64,17 +48,17 @@ func TestErrorGoalAndLimits(t *testing.T) {
 	}
 	defer func(all []string) { rivals = all }(rivals)
 	rivals = nil
-	r, err := Run(t.Context(), open(t, "emu:"), tr, Options{Goal: Goal{MaxError: 0.05}, Candidates: few[:4]})
+	r, err := Run(t.Context(), hosttest.Device(t, "emu:"), tr, Options{Goal: Goal{MaxError: 0.05}, Candidates: few[:4]})
 	if err != nil || r.Expected.Error > 0.05 {
 		t.Errorf("error %g, %v", r.Expected.Error, err)
 	}
 	// Without POOL snapkv's candidates are left out, and said to be.
-	r, err = Run(t.Context(), open(t, "emu:?features=0xf"), tr, Options{Goal: Goal{Bytes: 200_000}, Candidates: few})
+	r, err = Run(t.Context(), hosttest.Device(t, "emu:?features=0xf"), tr, Options{Goal: Goal{Bytes: 200_000}, Candidates: few})
 	if err != nil || r.Tried[5].Skipped == "" || r.Tried[4].Skipped != "" {
 		t.Errorf("%v, skipped %q and %q", err, r.Tried[5].Skipped, r.Tried[4].Skipped)
 	}
 	for _, g := range []Goal{{Bytes: 100}, {MaxError: 1e-9}} {
-		if _, err := Run(t.Context(), open(t, "emu:"), tr, Options{Goal: g, Candidates: few[:2]}); !errors.Is(err, ErrGoal) {
+		if _, err := Run(t.Context(), hosttest.Device(t, "emu:"), tr, Options{Goal: g, Candidates: few[:2]}); !errors.Is(err, ErrGoal) {
 			t.Errorf("%+v: %v", g, err)
 		}
 	}

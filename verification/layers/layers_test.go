@@ -41,6 +41,10 @@ var allowed = map[string][]string{
 	"host":               {"driver", "driver/regmap", "driver/packet", "hdl", "internal"},
 	"cmd":                {"hdl", "driver", "driver/regmap", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "emulator", "host", "internal"},
 	"verification":       {"driver", "driver/usbip", "driver/virtual", "driver/flash", "driver/flash/dfu", "driver/regmap", "driver/regmap/spec", "driver/packet", "driver/rtl", "driver/wire", "driver/link", "driver/udev", "driver/pcie", "driver/usb", "driver/uart", "driver/replay", "driver/fault", "driver/drivertest", "emulator", "host", "internal"},
+
+	// For tests alone:
+	"host/hosttest":        {"driver", "emulator", "host"},
+	"host/sweep/sweeptest": {"driver", "emulator", "host"},
 }
 
 func part(path string) string {

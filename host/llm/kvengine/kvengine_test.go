@@ -1,7 +1,6 @@
 package kvengine
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/llm"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
@@ -22,30 +20,10 @@ import (
 	"github.com/kvaccel/kvaccel/internal/fp16"
 )
 
+// small is an engine that cuts rows into many tiles.
+const small = "emu:?max-tokens=256&tile-tokens=32"
+
 var shape = llm.Config{Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 32}
-
-func device(t *testing.T) driver.Device {
-	t.Helper()
-	u, err := driver.ParseURI("emu:?max-tokens=256&tile-tokens=32")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := emulator.Open(context.Background(), u)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
-	return d
-}
-
-func lookup(t *testing.T, name string) policy.Policy {
-	t.Helper()
-	p, err := policy.Lookup(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 // feed makes n positions of random rows of all layers and attends.
 func feed(t *testing.T, c *Cache, rng *rand.Rand, first, n int) {
@@ -91,27 +69,15 @@ func traceOf(t *testing.T, c *Cache) *trace.Trace {
 			entries = append(entries, safetensors.FP16(fmt.Sprintf("layers.%d.%s", l, x.what), x.data, int64(x.heads), int64(n), int64(x.cols)))
 		}
 	}
-	var b bytes.Buffer
-	if err := safetensors.Write(&b, nil, entries); err != nil {
-		t.Fatal(err)
-	}
-	f, err := safetensors.New("rows", bytes.NewReader(b.Bytes()), int64(b.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := trace.New(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tr
+	return hosttest.Trace(t, nil, entries...)
 }
 
 // mixed has settings of their own for some heads.
 func mixed() policy.Policy {
 	p := policy.Full()
 	p.Name, p.Rules = "mixed", []policy.Rule{
-		{Layers: policy.Ranges{{First: 0, Last: 0}}, Set: policy.Override{BudgetPercent: ptr(40), Recent: ptr(9), Pool: ptr(3)}},
-		{Heads: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{KBits: ptr(4), Group: ptr(16)}},
+		{Layers: policy.Ranges{{First: 0, Last: 0}}, Set: policy.Override{BudgetPercent: hosttest.Ptr(40), Recent: hosttest.Ptr(9), Pool: hosttest.Ptr(3)}},
+		{Heads: policy.Ranges{{First: 1, Last: 1}}, Set: policy.Override{KBits: hosttest.Ptr(4), Group: hosttest.Ptr(16)}},
 	}
 	return p
 }
@@ -126,7 +92,7 @@ func TestPromptLikeRun(t *testing.T) {
 	feed(t, prompt, rng, 0, 50)
 	feed(t, prompt, rng, 50, n-50)
 	tr := traceOf(t, prompt)
-	dev := device(t)
+	dev := hosttest.Device(t, small)
 	names := []string{"full", "h2o+kivi-2", "tova+q8_0", "streaming+kivi-4", "random+qserve-4", "adakv+kivi-4", "pyramidkv+q4_0", "mixed"}
 	for _, p := range policy.Presets() {
 		names = append(names, p.Name)
@@ -134,7 +100,7 @@ func TestPromptLikeRun(t *testing.T) {
 	for _, name := range names {
 		pol := mixed()
 		if name != "mixed" {
-			pol = lookup(t, name)
+			pol = hosttest.Policy(t, name)
 		}
 		pol.Residual = min(pol.Residual, 20)
 		heads, err := pol.Heads(n, shape.Layers, shape.KVHeads)
@@ -240,10 +206,10 @@ func TestDecode(t *testing.T) {
 		{"kivi-2", func(p *policy.Policy) { p.Residual = 10 }},
 		{"qserve-4", func(p *policy.Policy) { p.Residual = three }},
 	} {
-		pol := lookup(t, c.name)
+		pol := hosttest.Policy(t, c.name)
 		c.change(&pol)
 		pol = pol.Resolve(n)
-		cc, err := prompt.Fork(session.New(device(t)), pol, 1)
+		cc, err := prompt.Fork(session.New(hosttest.Device(t, small)), pol, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -359,9 +325,9 @@ func TestDroppedRows(t *testing.T) {
 func newCoded(t *testing.T, name string) (*Cache, error) {
 	prompt := New(shape, 0)
 	feed(t, prompt, rand.New(rand.NewPCG(1, 1)), 0, 48)
-	pol := lookup(t, name)
+	pol := hosttest.Policy(t, name)
 	pol.Residual = 0
-	c, err := prompt.Fork(session.New(device(t)), pol.Resolve(48), 0)
+	c, err := prompt.Fork(session.New(hosttest.Device(t, small)), pol.Resolve(48), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -374,12 +340,12 @@ func TestScoresGoOn(t *testing.T) {
 	ctx := context.Background()
 	const n, steps = 40, 6
 	for name, o := range map[string]policy.Override{
-		"plain": {}, "decay": {Lambda: ptr(.8)}, "pooled": {Pool: ptr(5)}, "pooled decay": {Lambda: ptr(.9), Pool: ptr(3), PoolMax: ptr(true)}, "shared": {Shared: ptr(true), Lambda: ptr(.5)},
+		"plain": {}, "decay": {Lambda: hosttest.Ptr(.8)}, "pooled": {Pool: hosttest.Ptr(5)}, "pooled decay": {Lambda: hosttest.Ptr(.9), Pool: hosttest.Ptr(3), PoolMax: hosttest.Ptr(true)}, "shared": {Shared: hosttest.Ptr(true), Lambda: hosttest.Ptr(.5)},
 	} {
-		pol := lookup(t, "h2o").With(o).With(policy.Override{Recent: ptr(5), TopK: ptr(30)}).Resolve(n)
+		pol := hosttest.Policy(t, "h2o").With(o).With(policy.Override{Recent: hosttest.Ptr(5), TopK: hosttest.Ptr(30)}).Resolve(n)
 		prompt := New(shape, RecordAll)
 		feed(t, prompt, rand.New(rand.NewPCG(5, 6)), 0, n)
-		c, err := prompt.Fork(session.New(device(t)), pol, 1)
+		c, err := prompt.Fork(session.New(hosttest.Device(t, small)), pol, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -451,8 +417,6 @@ func bestOf(scores map[int]uint64, pos []int, p policy.Policy) []int {
 	slices.Sort(kept)
 	return kept
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // A position's random rank does not depend on when it is asked for.
 func TestRandomRanks(t *testing.T) {

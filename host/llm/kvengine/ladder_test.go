@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
 )
@@ -15,7 +16,7 @@ import (
 // under gives the ladder with a ceiling.
 func under(t *testing.T, bytes int64, change func(p *policy.Policy)) policy.Policy {
 	t.Helper()
-	p := lookup(t, "ladder")
+	p := hosttest.Policy(t, "ladder")
 	p.Ceiling, p.Recent = &policy.Ceiling{Bytes: bytes}, 5
 	if change != nil {
 		change(&p)
@@ -176,14 +177,14 @@ func follow(t *testing.T, pol policy.Policy, ahead int) (descents []Descent, kep
 	rng := rand.New(rand.NewPCG(5, 6))
 	feed(t, prompt, rng, 0, 60)
 	before := slices.Clone(prompt.layers[0].heads[0].k.fp16)
-	c, err := prompt.Fork(session.New(device(t)), pol, 1)
+	c, err := prompt.Fork(session.New(hosttest.Device(t, small)), pol, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Ahead(ahead); err != nil {
 		t.Fatal(err)
 	}
-	check := session.New(device(t))
+	check := session.New(hosttest.Device(t, small))
 	rows := map[[3]int][2][]uint16{} // by layer, head and position: as last seen
 	tiers := map[[3]int]uint8{}
 	at := 60
@@ -322,7 +323,7 @@ func TestLowestGo(t *testing.T) {
 	prompt := New(shape, RecordAll)
 	rng := rand.New(rand.NewPCG(5, 6))
 	feed(t, prompt, rng, 0, 60)
-	c, err := prompt.Fork(session.New(device(t)), pol, 1)
+	c, err := prompt.Fork(session.New(hosttest.Device(t, small)), pol, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,17 +358,17 @@ func TestLowestGo(t *testing.T) {
 func TestCeilingTooLow(t *testing.T) {
 	prompt := New(shape, RecordAll)
 	feed(t, prompt, rand.New(rand.NewPCG(5, 6)), 0, 60)
-	if _, err := prompt.Fork(session.New(device(t)), under(t, 1_400, nil), 1); !errors.Is(err, ErrCeiling) {
+	if _, err := prompt.Fork(session.New(hosttest.Device(t, small)), under(t, 1_400, nil), 1); !errors.Is(err, ErrCeiling) {
 		t.Errorf("1400 bytes: %v", err)
 	}
-	c, err := prompt.Fork(session.New(device(t)), under(t, 1_600, nil), 1)
+	c, err := prompt.Fork(session.New(hosttest.Device(t, small)), under(t, 1_600, nil), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Ahead(2); !errors.Is(err, ErrCeiling) {
 		t.Errorf("two ahead: %v", err)
 	}
-	if _, err := New(shape, 3).Fork(session.New(device(t)), under(t, 9_000, nil), 1); !errors.Is(err, policy.ErrInvalid) {
+	if _, err := New(shape, 3).Fork(session.New(hosttest.Device(t, small)), under(t, 9_000, nil), 1); !errors.Is(err, policy.ErrInvalid) {
 		t.Errorf("few rows recorded: %v", err)
 	}
 }

@@ -14,18 +14,9 @@ import (
 	"time"
 
 	"github.com/kvaccel/kvaccel/driver"
-	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/host/sweep"
+	"github.com/kvaccel/kvaccel/host/sweep/sweeptest"
 )
-
-// openEmu opens emulators only.
-func openEmu(ctx context.Context, uri string) (driver.Device, error) {
-	u, err := driver.ParseURI(uri)
-	if err != nil {
-		return nil, err
-	}
-	return emulator.Open(ctx, u)
-}
 
 // noLeak fails the test if goroutines are left when it is over.
 func noLeak(t *testing.T) {
@@ -59,59 +50,21 @@ const quick = "name: quick\ninputs: [{trace: trace.safetensors, prefix: 500}, {t
 // plan makes a plan of a file that lies beside a copy of the sample trace.
 func plan(t *testing.T, text string) *sweep.Plan {
 	t.Helper()
-	dir := t.TempDir()
 	b, err := os.ReadFile("../../trace/sample/golm-512.safetensors")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "x.yaml")
-	for name, content := range map[string][]byte{"trace.safetensors": b, "x.yaml": []byte(text)} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f, err := sweep.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := f.Plan(t.Context(), "emu:", "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func store(t *testing.T) *sweep.Store {
-	t.Helper()
-	st, err := sweep.OpenStore(t.Context(), filepath.Join(t.TempDir(), "x.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
-	return st
-}
-
-// plain gives the rows of a sweep without what differs from run to run.
-func plain(t *testing.T, st *sweep.Store, name string) []sweep.Row {
-	t.Helper()
-	rows, err := st.Rows(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range rows {
-		rows[i].Worker, rows[i].Started, rows[i].Seconds = "", "", 0
-	}
-	return rows
+	return sweeptest.Plan(t, text, map[string][]byte{"trace.safetensors": b})
 }
 
 // local is what one machine without a queue comes to.
 func local(t *testing.T, p *sweep.Plan) []sweep.Row {
 	t.Helper()
-	st := store(t)
-	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: openEmu}); err != nil {
+	st := sweeptest.Store(t)
+	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: sweeptest.OpenEmu}); err != nil {
 		t.Fatal(err)
 	}
-	return plain(t, st, p.Name)
+	return sweeptest.Plain(sweeptest.Rows(t, st, p.Name))
 }
 
 // start runs a worker until the test is over or it is stopped.
@@ -122,7 +75,7 @@ func start(t *testing.T, s *Server, o WorkerOptions) (stop func() error) {
 		t.Fatal(err)
 	}
 	if o.Open == nil {
-		o.Open = openEmu
+		o.Open = sweeptest.OpenEmu
 	}
 	if o.Devices == nil {
 		o.Devices = []string{"emu:"}
@@ -157,14 +110,14 @@ func TestTwoWorkersGiveTheSame(t *testing.T) {
 	noLeak(t)
 	p := plan(t, quick)
 	want := local(t, p)
-	s, st := serve(t), store(t)
+	s, st := serve(t), sweeptest.Store(t)
 	start(t, s, WorkerOptions{Name: "a", Jobs: 2, onlyCache: true})
 	start(t, s, WorkerOptions{Name: "b", Jobs: 1})
 	sum, err := run(t, t.Context(), s, p, st, HubOptions{Note: t.Logf})
 	if err != nil || sum.Computed != 10 || sum.Failed != 2 || sum.Finished != 0 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	if got := plain(t, st, p.Name); !reflect.DeepEqual(got, want) {
+	if got := sweeptest.Plain(sweeptest.Rows(t, st, p.Name)); !reflect.DeepEqual(got, want) {
 		t.Errorf("through the queue:\n%+v\nwithout:\n%+v", got, want)
 	}
 	sum, err = run(t, t.Context(), s, p, st, HubOptions{})
@@ -177,7 +130,7 @@ func TestTwoWorkersGiveTheSame(t *testing.T) {
 func TestHubComesBack(t *testing.T) {
 	noLeak(t)
 	p := plan(t, quick)
-	s, st := serve(t), store(t)
+	s, st := serve(t), sweeptest.Store(t)
 	start(t, s, WorkerOptions{Name: "a", Jobs: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -211,11 +164,11 @@ func TestHubComesBack(t *testing.T) {
 func TestStoppedWorkerGivesBack(t *testing.T) {
 	noLeak(t)
 	p := plan(t, "name: one\ninputs: {trace: sample, prefix: 500}\npolicies: [full]\n")
-	s, st := serve(t), store(t)
+	s, st := serve(t), sweeptest.Store(t)
 	begun := make(chan struct{}, 1)
 	stop := start(t, s, WorkerOptions{Name: "stuck", Open: func(ctx context.Context, uri string) (driver.Device, error) {
 		if !strings.Contains(uri, "lanes") {
-			return openEmu(ctx, uri) // to say what it is
+			return sweeptest.OpenEmu(ctx, uri) // to say what it is
 		}
 		begun <- struct{}{}
 		<-ctx.Done()
@@ -236,7 +189,7 @@ func TestStoppedWorkerGivesBack(t *testing.T) {
 func TestOthersAreRefused(t *testing.T) {
 	noLeak(t)
 	p := plan(t, quick)
-	s, st := serve(t), store(t)
+	s, st := serve(t), sweeptest.Store(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	notes := make(chan string, 16)
 	done := make(chan struct{})
@@ -257,7 +210,7 @@ func TestOthersAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := c.o
-		o.Devices, o.Open, o.Cache = []string{"emu:"}, openEmu, t.TempDir()
+		o.Devices, o.Open, o.Cache = []string{"emu:"}, sweeptest.OpenEmu, t.TempDir()
 		if o.Program == "" {
 			o.Program = "test"
 		}
@@ -282,7 +235,7 @@ func TestOthersAreRefused(t *testing.T) {
 func TestOneHubForASweep(t *testing.T) {
 	noLeak(t)
 	p := plan(t, quick)
-	s, st := serve(t), store(t)
+	s, st := serve(t), sweeptest.Store(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	running := make(chan struct{})
 	done := make(chan struct{})
@@ -291,7 +244,7 @@ func TestOneHubForASweep(t *testing.T) {
 		run(t, ctx, s, p, st, HubOptions{Progress: func(int, int) { close(running) }})
 	}()
 	<-running
-	if _, err := run(t, t.Context(), s, p, store(t), HubOptions{}); !errors.Is(err, ErrQueue) || !strings.Contains(err.Error(), "quick") {
+	if _, err := run(t, t.Context(), s, p, sweeptest.Store(t), HubOptions{}); !errors.Is(err, ErrQueue) || !strings.Contains(err.Error(), "quick") {
 		t.Errorf("a second hub: %v", err)
 	}
 	cancel()
@@ -306,10 +259,10 @@ func TestIdleWorkerEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if err := Work(t.Context(), nc, WorkerOptions{Name: "a", Devices: []string{"emu:"}, Open: openEmu, Idle: 300 * time.Millisecond, Cache: t.TempDir()}); err != nil {
+	if err := Work(t.Context(), nc, WorkerOptions{Name: "a", Devices: []string{"emu:"}, Open: sweeptest.OpenEmu, Idle: 300 * time.Millisecond, Cache: t.TempDir()}); err != nil {
 		t.Error(err)
 	}
-	err = Work(t.Context(), nc, WorkerOptions{Name: "a", Devices: []string{"emu:?lanes=4"}, Open: openEmu})
+	err = Work(t.Context(), nc, WorkerOptions{Name: "a", Devices: []string{"emu:?lanes=4"}, Open: sweeptest.OpenEmu})
 	if !errors.Is(err, driver.ErrOption) {
 		t.Errorf("a build for a worker: %v", err)
 	}
@@ -319,7 +272,7 @@ func TestIdleWorkerEnds(t *testing.T) {
 func TestStrangers(t *testing.T) {
 	noLeak(t)
 	p := plan(t, "name: odd\ninputs: {trace: sample, prefix: 500}\npolicies: [full]\n")
-	s, st := serve(t), store(t)
+	s, st := serve(t), sweeptest.Store(t)
 	nc, err := Access{URL: s.URL()}.Connect()
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/kvaccel/kvaccel/host/sweep/sweeptest"
 )
 
 // certificate writes a certificate for the loopback address that is its own
@@ -78,14 +80,14 @@ func TestTLSAndUsers(t *testing.T) {
 			}
 		}
 	}
-	p, st := plan(t, "name: safe\ninputs: {trace: sample, prefix: 500}\npolicies: [full]\n"), store(t)
+	p, st := plan(t, "name: safe\ninputs: {trace: sample, prefix: 500}\npolicies: [full]\n"), sweeptest.Store(t)
 	nc, err := good.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- Work(t.Context(), nc, WorkerOptions{Name: "a", Devices: []string{"emu:"}, Open: openEmu, Program: "test", Cache: t.TempDir(), Idle: time.Second})
+		done <- Work(t.Context(), nc, WorkerOptions{Name: "a", Devices: []string{"emu:"}, Open: sweeptest.OpenEmu, Program: "test", Cache: t.TempDir(), Idle: time.Second})
 	}()
 	hub, err := good.Connect()
 	if err != nil {

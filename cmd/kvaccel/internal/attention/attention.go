@@ -21,13 +21,14 @@ type options struct {
 	trace string // empty: the sample
 	plot  string
 	attncomp.Options
+	modelOptions
 }
 
 // New builds "kvaccel attention".
 func New(env *cli.Env) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
-		Use:   "attention [TRACE]",
+		Use:   "attention [TRACE | --model DIR --text FILE]",
 		Short: "Low-rank rows, merged heads, shared layers: bytes against attention error",
 		Long: `attention compares ways to make the rows of a KV cache smaller by what they have in
 common, each alone and with its rows quantized by an engine, and beside the engine
@@ -47,10 +48,17 @@ Below the table, what beats the engine alone, if anything does, and the cosines 
 neighbouring layers. It is fidelity, not accuracy of a model.
 
 Maps are fitted on the prefix. With --calibrate N on its first N positions only: then
-the rest of the prefix is as new to them as another text.`,
+the rest of the prefix is as new to them as another text.
+
+With --model the methods are in the loop: the model decodes a text with its cache held in
+their form, combined with policies that quantize and evict those rows through the
+engine, and what it predicts is compared with the full cache: bytes against nats. Queries
+and outputs go through the maps, so rows are not restored to those of heads. joint-2
+cannot run: it needs the second layer's rows before the first layer attends.`,
 		Example: `  kvaccel attention
   kvaccel attention trace.safetensors --method lowrank-q,joint --rank 16,32,48,64 --bits 16,8,4,2
   kvaccel attention --calibrate 128 --plot attention.svg
+  kvaccel attention --model host/llm/testdata/golm --text host/llm/testdata/golm/sample.txt --policy full,qserve-4,recent+qserve-4@50%
   kvaccel attention -d rtl: --method lowrank --rank 32 --bits 8 --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,6 +67,9 @@ the rest of the prefix is as new to them as another text.`,
 			}
 			if err := o.check(cmd); err != nil {
 				return err
+			}
+			if o.model != "" {
+				return runModel(cmd.Context(), env, o)
 			}
 			return run(cmd.Context(), env, o)
 		},
@@ -71,11 +82,15 @@ the rest of the prefix is as new to them as another text.`,
 	fs.IntVar(&o.Calibrate, "calibrate", 0, "fit maps on the first N positions (default: the prefix)")
 	fs.Float64Var(&o.Ridge, "ridge", attncomp.DefaultRidge, "how much least squares are held back, as a share of the rows' mean square")
 	fs.StringVar(&o.plot, "plot", "", "draw bytes against error into this .png or .svg")
+	o.register(cmd)
 	return cmd
 }
 
 // check refuses what cannot work before any work is done.
 func (o *options) check(cmd *cobra.Command) error {
+	if err := o.checkModel(cmd); err != nil {
+		return err
+	}
 	for _, f := range []struct {
 		name string
 		v    int

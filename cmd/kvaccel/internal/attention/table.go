@@ -44,11 +44,13 @@ func printTable(out io.Writer, r *attncomp.Result) error {
 	return nil
 }
 
-func rank(x attncomp.Row) string {
-	if x.Rank == 0 {
+func rank(x attncomp.Row) string { return rankWord(x.Rank) }
+
+func rankWord(rank int) string {
+	if rank == 0 {
 		return "-"
 	}
-	return fmt.Sprint(x.Rank)
+	return fmt.Sprint(rank)
 }
 
 func printAlike(out io.Writer, pairs []attncomp.Alike) {
