@@ -19,4 +19,17 @@ build/studies/kvaccel report "$db" -o "build/studies/$name"
 for picture in build/studies/"$name"/*.svg; do
 	cp "$picture" "docs/studies/$name/"
 done
+# Tables that follow the clocks of place and route stand in the page between <!-- NAME --> and <!-- /NAME -->.
+for table in build/studies/"$name"/*.md; do
+	[ -f "$table" ] || continue
+	mark=$(basename "$table" .md)
+	page=docs/studies/$name/README.md
+	grep -q "^<!-- $mark -->\$" "$page" || continue
+	awk -v mark="$mark" -v table="$table" '
+		$0 == "<!-- /" mark " -->" { skip = 0 }
+		!skip { print }
+		$0 == "<!-- " mark " -->" { skip = 1; while ((getline line < table) > 0) print line }
+	' "$page" >"$page.new"
+	mv "$page.new" "$page"
+done
 echo "docs/studies/$name: results.csv and figures; the whole report is build/studies/$name/index.html"

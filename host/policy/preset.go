@@ -78,7 +78,7 @@ func Presets() []Preset {
 		{"q4_1", Quantization, "K and V along the row in the layout of ggml's block_q4_1: 32 elements, 4 bits asymmetric; codes from the stored scale", ggmlSource + "q4_1", blocked(Q41)},
 		{"tiers", Quantization, "every kept row at the precision of its rank, per token over 32 dims: the best 10 % fp16, then 20 % 8 bits, 40 % 4 bits, 30 % 2 bits; positions always kept fp16", "kvaccel", tiered()},
 		{"zipcache", Both, "all kept; the best 60 % at 4 bits, the others at 2: sums of the attention weights of the last 5 % of the queries and 5 % drawn at random, each divided by the number of them that could see the position", zipSource, zipcache()},
-		{"ladder", Both, "step by step under a ceiling of bytes, here those of 20 % of the prefix: rows go from fp16 to 8, 4, 2 bits and out, per token over 32 dims, wherever that costs least attention for a byte over all heads; last 32 positions kept; scores decay by 0.95", "kvaccel", ladder()},
+		{"ladder", Both, "step by step under a ceiling of bytes, here those of 20 % of the prefix: rows go from fp16 to 8, 4, 2 bits and out, per token over the whole row of a head, wherever that costs least attention for a byte over all heads; last 32 positions kept; scores decay by 0.9", "kvaccel", ladder()},
 	}
 }
 
@@ -151,8 +151,8 @@ func zipcache() Policy {
 
 func ladder() Policy {
 	p := Full()
-	lambda := .95
-	p.Name, p.Ceiling, p.Recent, p.Lambda, p.Observe = "ladder", &Ceiling{Percent: 20}, 32, &lambda, ObserveAll
+	lambda := .9
+	p.Name, p.Ceiling, p.Recent, p.Lambda, p.Observe, p.Group = "ladder", &Ceiling{Percent: 20}, 32, &lambda, ObserveAll, GroupRow
 	return p
 }
 

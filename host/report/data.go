@@ -88,7 +88,8 @@ const (
 )
 
 func classOf(p sweep.Point) Class {
-	switch e, q := p.Policy.Evicts(), p.Policy.Quantizes(); {
+	under := p.Policy.Ceiling != nil
+	switch e, q := p.Policy.Evicts() || under, p.Policy.Quantizes() || p.Policy.Tiers != nil || under; {
 	case e && q:
 		return Both
 	case e:

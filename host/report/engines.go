@@ -73,12 +73,7 @@ const (
 // position takes by the bandwidth of the memory: fp16 rows, and compressed ones through each
 // engine. Reading and restoring overlap, so the slower of the two counts.
 func (in *Input) readingTime() (*Figure, error) {
-	var at *Line
-	for _, l := range in.Distinct() {
-		if l.restore() > 0 && in.harmless(&l) && (at == nil || l.BytesPerToken < at.BytesPerToken) {
-			at = &l
-		}
-	}
+	at := in.readable()
 	if at == nil {
 		return nil, nil
 	}

@@ -65,7 +65,7 @@ func (r *Report) Pictures() (out []Figure) {
 }
 
 // WriteDir writes the page as index.html into dir, which it makes if need be,
-// and every figure as PNG and SVG beside it.
+// and beside it every figure as PNG and SVG, and the ranges of reading as Markdown.
 func (r *Report) WriteDir(ctx context.Context, dir string) error {
 	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -77,6 +77,17 @@ func (r *Report) WriteDir(ctx context.Context, dir string) error {
 				return fmt.Errorf("%s.%s: %w", f.Name, kind, err)
 			}
 			if err := put(ctx, filepath.Join(dir, f.Name+"."+kind), b); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range r.Sections {
+		for _, in := range s.Inputs {
+			text := in.readingTable()
+			if text == "" {
+				continue
+			}
+			if err := put(ctx, filepath.Join(dir, slug(in.Name)+"-reading.md"), []byte(text)); err != nil {
 				return err
 			}
 		}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"image/png"
@@ -11,15 +10,17 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/regmap"
-	"github.com/kvaccel/kvaccel/emulator"
 	"github.com/kvaccel/kvaccel/hdl/syn/results"
+	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/sweep"
+	"github.com/kvaccel/kvaccel/host/sweep/sweeptest"
 )
 
 func TestFront(t *testing.T) {
@@ -116,33 +117,9 @@ func TestOwnTable(t *testing.T) {
 // built sweeps some quick points and gives their report.
 func built(t *testing.T) *Report {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "x.yaml")
 	text := "name: shown\nabout: What <b>this</b> & that come to.\ninputs: {trace: sample, prefix: 500}\npolicies: [full, qserve-4, q8_0, {policy: streaming, budgets: [40, 900]}, {policy: streaming+qserve-4, budgets: [120]}]\nengine: {lanes: [4, 8]}\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := sweep.Read(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := f.Plan(t.Context(), "emu:", "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := sweep.OpenStore(t.Context(), filepath.Join(dir, "x.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	open := func(ctx context.Context, uri string) (driver.Device, error) {
-		u, err := driver.ParseURI(uri)
-		if err != nil {
-			return nil, err
-		}
-		return emulator.Open(ctx, u)
-	}
-	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: open}); err != nil {
+	p, st := sweeptest.Plan(t, text, nil), sweeptest.Store(t)
+	if _, err := sweep.Run(t.Context(), p, st, sweep.Options{Open: sweeptest.OpenEmu}); err != nil {
 		t.Fatal(err)
 	}
 	tb, err := ReadTable(results.Files, "ecp5")
@@ -189,6 +166,42 @@ func TestReport(t *testing.T) {
 		}
 		if l.Area.LUT == 0 || l.HasBest != (l.Class != Whole) {
 			t.Errorf("%s: %+v", l.Label, l)
+		}
+	}
+}
+
+// The table of ranges has the clocks of place and route, and the limits of the lines.
+func TestReadingTable(t *testing.T) {
+	r := built(t)
+	in := r.Sections[0].Inputs[0]
+	rows := strings.Split(strings.TrimSpace(in.readingTable()), "\n")
+	if len(rows) != 4 || !strings.Contains(rows[0], "q8_0: memory decides below | engine decides up to") {
+		t.Fatalf("%q", rows)
+	}
+	tb, err := ReadTable(results.Files, "ecp5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range r.Engines {
+		a := tb.Of(e.Params, e.Features)
+		at := slices.IndexFunc(in.Lines, func(l Line) bool { return l.Label == "q8_0" && l.Engine == e.Name })
+		l := in.Lines[at]
+		want := fmt.Sprintf("| %s | %.1f | %s: %s | %.0f | %.0f |", e.Name, a.MHz, a.MHzFrom, a.MHzNote, l.BytesPerToken*a.MHz/l.DequantizeCycles, l.Limit)
+		if rows[2+i] != want {
+			t.Errorf("got %s\nwant %s", rows[2+i], want)
+		}
+	}
+}
+
+// What a ceiling or tiers do is no full cache.
+func TestClasses(t *testing.T) {
+	for name, want := range map[string]Class{"full": Whole, "ladder": Both, "tiers": Quantizes, "h2o+tiers": Both, "zipcache": Quantizes, "h2o": Evicts} {
+		p, err := policy.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := classOf(sweep.Point{Policy: p}); c != want {
+			t.Errorf("%s is said to be %s, want %s", name, c, want)
 		}
 	}
 }

@@ -291,7 +291,7 @@ func TestCeilingHolds(t *testing.T) {
 		"no memory":  {1, 9_000, func(p *policy.Policy) { p.Lambda = new(float64) }, true},
 		"decay":      {3, 9_000, func(p *policy.Policy) { p.Lambda = &lambda }, true},
 		"symmetric":  {1, 12_000, func(p *policy.Policy) { p.Scheme, p.Group = policy.Sym, 16 }, true},
-		"whole rows": {2, 12_000, func(p *policy.Policy) { p.Group = policy.GroupRow }, true},
+		"groups":     {2, 12_000, func(p *policy.Policy) { p.Group = 32 }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pol := under(t, c.bytes, c.change)

@@ -56,7 +56,7 @@ func ExitCode(err error) int {
 		{err == nil, ExitOK},
 		{errors.Is(err, context.Canceled), ExitInterrupted},
 		{errors.As(err, &usage), ExitUsage},
-		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix, kvengine.ErrOnce, decode.ErrSteps), ExitUsage},
+		{isAny(err, driver.ErrOption, regmap.ErrParams, policy.ErrInvalid, session.ErrGeometry, compress.ErrPrefix, compress.ErrStepwise, kvengine.ErrOnce, kvengine.ErrCeiling, decode.ErrSteps), ExitUsage},
 		{isAny(err, driver.ErrNotFound, driver.ErrAmbiguous, fs.ErrNotExist), ExitNotFound},
 		{isAny(err, driver.ErrAccess, fs.ErrPermission), ExitPermission},
 		{isAny(err, driver.ErrBusy, syscall.EBUSY), ExitBusy},

@@ -51,6 +51,32 @@ func TestAttentionJSON(t *testing.T) {
 	}
 }
 
+const onModel = "attention --model ../../../../host/llm/testdata/golm --text ../../../../host/llm/testdata/golm/sample.txt --window 192 --windows 1 --fit 1"
+
+func TestAttentionOnAModel(t *testing.T) {
+	args := strings.Fields(onModel + " --method none,joint --rank 48 --policy full,recent+qserve-4@25%,kivi-2")
+	out := mustRun(t, args...)
+	for _, want := range []string{"fitted on 192 tokens", "95 predictions", "recent+qserve-4@25%", "joint    48", "196608", "maps: bytes once"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	var r struct {
+		Schema int `json:"schema_version"`
+		Rows   []struct {
+			Method, Policy string
+			Bytes          float64 `json:"bytes_per_token"`
+			Delta          struct{ Mean float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(mustRun(t, append(args, "--json")...)), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Schema != 1 || len(r.Rows) != 6 || r.Rows[0].Bytes != 2048 || r.Rows[3].Bytes != 1536 || r.Rows[4].Bytes >= r.Rows[1].Bytes {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestAttentionMistakes(t *testing.T) {
 	for _, c := range []struct {
 		args string
@@ -67,6 +93,15 @@ func TestAttentionMistakes(t *testing.T) {
 		{"attention --calibrate 449", cli.ExitUsage, "449"},
 		{"attention --ridge 0", cli.ExitUsage, "--ridge"},
 		{"attention --plot x.gif", cli.ExitUsage, "png"},
+		{"attention --policy full", cli.ExitUsage, "--policy goes with --model"},
+		{"attention --model ../../../../host/llm/testdata/golm", cli.ExitUsage, "go together"},
+		{onModel + " x.safetensors", cli.ExitUsage, "either a trace"},
+		{onModel + " --bits 4", cli.ExitUsage, "policies say the widths"},
+		{onModel + " --method joint-2", cli.ExitUsage, "joint-2"},
+		{onModel + " --policy h2o@200%", cli.ExitUsage, "--policy h2o@200%"},
+		{onModel + " --policy q8_0@10%", cli.ExitUsage, "evicts nothing"},
+		{strings.Replace(onModel, "--fit 1", "--fit 50", 1), cli.ExitUsage, "leave none to judge by"},
+		{"attention --model absent --text absent", cli.ExitNotFound, "absent"},
 		{"attention absent.safetensors", cli.ExitNotFound, "absent"},
 	} {
 		out, errs, code := kvaccel(strings.Fields(c.args)...)

@@ -133,6 +133,44 @@ func TestRunDecode(t *testing.T) {
 	}
 }
 
+func TestRunUnderCeiling(t *testing.T) {
+	args := []string{"run", "--decode", "--ceiling", "100KiB", "--prefill", "480"}
+	out := mustRun(t, args...)
+	for _, want := range []string{"ladder: never more than 100KiB", "102400, with room for the next position", "of 8 bits", "all heads"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	var r struct {
+		Ceiling int64 `json:"ceiling_bytes"`
+		Steps   []struct {
+			Bytes   int64
+			Descent *struct {
+				After int64 `json:"bytes_after"`
+				Heads []struct{ Rows, Lowered [4]int }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(mustRun(t, append(args, "--json")...)), &r); err != nil {
+		t.Fatal(err)
+	}
+	descents := 0
+	for i, s := range r.Steps {
+		if s.Bytes > r.Ceiling {
+			t.Errorf("step %d: %d bytes", i, s.Bytes)
+		}
+		if d := s.Descent; d != nil {
+			descents++
+			if d.After > r.Ceiling || len(d.Heads) != 8 {
+				t.Errorf("step %d: %+v", i, d)
+			}
+		}
+	}
+	if r.Ceiling != 102400 || len(r.Steps) != 32 || descents == 0 {
+		t.Errorf("%d bytes, %d steps, %d descents", r.Ceiling, len(r.Steps), descents)
+	}
+}
+
 func TestPoliciesList(t *testing.T) {
 	out := mustRun(t, "policies")
 	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant"} {
@@ -205,6 +243,10 @@ func TestMistakes(t *testing.T) {
 		{"run --decode -o " + filepath.Join(dir, "c"), cli.ExitUsage, "writes no cache"},
 		{"run --decode --steps 0", cli.ExitUsage, "--steps is 0"},
 		{"run --decode --prefill 512", cli.ExitUsage, "512 positions"},
+		{"run --ceiling 100KiB", cli.ExitUsage, "step by step"},
+		{"run --decode --ceiling 1KiB", cli.ExitUsage, "the ceiling is too low"},
+		{"run --decode --ceiling 10x", cli.ExitUsage, "180KiB"},
+		{"run --decode --ceiling 20% --topk 4", cli.ExitUsage, "does not take topk or budget"},
 		{"run --decode --policy tiers", cli.ExitUsage, "compresses a prompt once"},
 		{"run --topk 449", cli.ExitUsage, "topk is 449, want at most the 448 positions"},
 		{"run --sinks 449 --topk 3", cli.ExitUsage, "sinks is 449"},
