@@ -37,14 +37,17 @@ func WriteCSV(ctx context.Context, path string, r *Result) error {
 			if n := x.Needle; n != nil {
 				needle = []string{number(n.Nats), number(n.Right)}
 			}
-			f := x.Fidelity
-			out.Write(append(append([]string{
+			fidelity := make([]string, 4) // empty: a ceiling has none
+			if f := x.Fidelity; f != nil {
+				fidelity = []string{number(f.OutputL2), number(f.KL), number(f.LostMass), number(f.Recall)}
+			}
+			out.Write(slices.Concat([]string{
 				x.Name, strconv.FormatBool(i >= len(r.Rows)), strconv.Itoa(x.Kept), number(x.Nats), number(x.Perplexity), number(x.Delta.Mean), number(x.Delta.Low), number(x.Delta.High),
 				number(x.KL), number(x.SameTop), number(x.Right),
-			}, needle...),
+			}, needle, []string{
 				number(x.BytesPerToken), number(x.Share), number(x.CyclesPerToken), number(x.RestoreCycles), number(x.SelectCycles), number(x.QuantizeCycles),
-				number(x.PromptCycles), strconv.Itoa(x.ControlRows), number(f.OutputL2), number(f.KL), number(f.LostMass), number(f.Recall),
-			))
+				number(x.PromptCycles), strconv.Itoa(x.ControlRows),
+			}, fidelity))
 		}
 		out.Flush()
 		return out.Error()

@@ -43,7 +43,7 @@ type Result struct {
 type Row struct {
 	Name   string        `json:"name"`
 	Policy policy.Policy `json:"policy"` // resolved for the prefix
-	Kept   int           `json:"kept"`   // positions of the prefix
+	Kept   int           `json:"kept"`   // positions of the prefix; under a ceiling all, as long as there is room
 
 	Nats       float64  `json:"nats_per_token"`
 	Perplexity float64  `json:"perplexity"`

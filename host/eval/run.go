@@ -151,6 +151,9 @@ func (e *evaluation) checkRuns() error {
 	check := func(r Run) error {
 		cfg := r.held(e.m.Config)
 		err := kvengine.Check(s, r.Policy, cfg)
+		if err == nil {
+			err = kvengine.CheckAhead(r.Policy, cfg, e.Chunk)
+		}
 		for l := 0; l < cfg.Layers && err == nil; l++ {
 			for h := range cfg.KVHeads {
 				if p := r.Policy.At(l, h); (p.Evicts() || p.Ceiling != nil) && err == nil {

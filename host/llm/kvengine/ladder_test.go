@@ -283,15 +283,15 @@ func TestCeilingHolds(t *testing.T) {
 		change func(p *policy.Policy)
 		gone   bool
 	}{
-		"roomy":      {1, 40_000, nil, false},
-		"tight":      {1, 16_000, nil, true},
-		"least":      {1, 1_600, nil, true},
-		"chunks":     {7, 14_000, nil, true},
-		"sinks":      {1, 9_000, func(p *policy.Policy) { p.Sinks = 4 }, true},
-		"no memory":  {1, 9_000, func(p *policy.Policy) { p.Lambda = new(float64) }, true},
-		"decay":      {3, 9_000, func(p *policy.Policy) { p.Lambda = &lambda }, true},
-		"symmetric":  {1, 12_000, func(p *policy.Policy) { p.Scheme, p.Group = policy.Sym, 16 }, true},
-		"groups":     {2, 12_000, func(p *policy.Policy) { p.Group = 32 }, true},
+		"roomy":     {1, 40_000, nil, false},
+		"tight":     {1, 16_000, nil, true},
+		"least":     {1, 1_600, nil, true},
+		"chunks":    {7, 14_000, nil, true},
+		"sinks":     {1, 9_000, func(p *policy.Policy) { p.Sinks = 4 }, true},
+		"no memory": {1, 9_000, func(p *policy.Policy) { p.Lambda = new(float64) }, true},
+		"decay":     {3, 9_000, func(p *policy.Policy) { p.Lambda = &lambda }, true},
+		"symmetric": {1, 12_000, func(p *policy.Policy) { p.Scheme, p.Group = policy.Sym, 16 }, true},
+		"groups":    {2, 12_000, func(p *policy.Policy) { p.Group = 32 }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pol := under(t, c.bytes, c.change)
