@@ -13,7 +13,7 @@ func testEcho(s *session) {
 	for range 20 {
 		sizes = append(sizes, s.rng.IntN(700))
 	}
-	depth := s.p.PayloadDepth() * beat // and around what the engine can hold
+	depth := s.p.PayloadDepth(s.info.Features) * beat // and around what the engine can hold
 	sizes = append(sizes, depth-beat, depth, depth+1, 3*depth+beat+1, regmap.MaxEchoBytes)
 	var cmds []command
 	for _, n := range sizes {

@@ -109,7 +109,7 @@ func New(p regmap.Params, features, buildHash uint32) (*Engine, error) {
 	if features>>regmap.FeatCompress&1 != 0 && features&needed != needed {
 		return nil, fmt.Errorf("%w: features=%#x, want those of mask %#x beside COMPRESS", regmap.ErrParams, features, needed)
 	}
-	e := &Engine{p: p, features: features, buildHash: buildHash, hb: p.HeaderBeats(), beatBytes: p.BeatBytes(), depth: p.PayloadDepth()}
+	e := &Engine{p: p, features: features, buildHash: buildHash, hb: p.HeaderBeats(), beatBytes: p.BeatBytes(), depth: p.PayloadDepth(features)}
 	e.quant.init(p)
 	e.dequant.init(p)
 	e.sel.init(p)

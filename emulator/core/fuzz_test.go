@@ -58,7 +58,7 @@ func (e *Engine) checkBounds(t *testing.T, clock int) {
 	}{
 		{"iskid", e.iskid.n, 2},
 		{"oskid", e.oskid.n, 2},
-		{"payload FIFO", e.payload.count(), e.p.PayloadDepth()},
+		{"payload FIFO", e.payload.count(), e.p.PayloadDepth(e.features)},
 		{"descriptors", e.descs.n, regmap.MaxInFlight},
 		{"outcomes", int(e.descs.finished - (e.descs.pushed - uint32(e.descs.n))), regmap.MaxInFlight},
 		{"code FIFO", d.fifo, e.p.CodeDepth()},
