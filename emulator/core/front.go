@@ -130,9 +130,11 @@ func (e *Engine) dispatch() {
 	case regmap.OpEcho:
 		e.echo.start(c)
 	case regmap.OpQuantize:
+		e.rot.start(c)
 		e.quant.start(c.coder, c.perChannel, c.dims, c.group)
 	case regmap.OpDequantize:
-		e.dequant.start(c)
+		e.rot.start(c)
+		e.dequant.start(c, e.depth)
 	case regmap.OpSelect, regmap.OpCompress:
 		e.sel.start(c)
 	case regmap.OpSink:
