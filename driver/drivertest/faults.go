@@ -136,7 +136,7 @@ func (s *session) thereAndBack(sh shape, draw func() uint16) {
 	values := make([]uint16, sh.rows*sh.dims)
 	each(values, draw)
 	q := s.command(sh.request(regmap.OpQuantize), pack(values))
-	tile, _ := s.opts.Oracle.QuantizeTile(sh.Layout, sh.rows, sh.dims, pack(values))
+	tile, _, _ := s.opts.Oracle.QuantizeTile(sh.Layout, sh.rows, sh.dims, pack(values))
 	s.run(q, s.command(sh.request(regmap.OpDequantize), tile))
 }
 
