@@ -20,7 +20,7 @@ func FuzzStep(f *testing.F) {
 	f.Add(uint64(1), byte(0x93), []byte("KV"))
 	f.Fuzz(func(t *testing.T, seed uint64, shape byte, wire []byte) {
 		p := regmap.Params{Lanes: 2 << (shape & 3), MaxDim: 32 << (shape >> 2 & 1), TileTokens: 16 << (shape >> 3 & 1), MaxTokens: 256}
-		features := allFeatures &^ (uint32(shape>>4) << regmap.FeatCompress)
+		features := allFeatures &^ (uint32(shape>>4)<<regmap.FeatCompress | uint32(seed>>62)<<regmap.FeatRotate)
 		one, err := New(p, features, 0)
 		if err != nil {
 			t.Fatal(err)
