@@ -23,7 +23,7 @@ func constant(n int, h uint16) []byte {
 func TestTimingQuantizeRotated(t *testing.T) {
 	p := regmap.DefaultParams()
 	r := packet.Request{Opcode: regmap.OpQuantize, Layout: packet.Layout{Group: 16, Bits: 4, Rotate: 32}, Rows: 1, Dims: 32}
-	x := constant(32, 0x7000) // 8192: the first sum is 2^18, a quarter of it beyond the range; the others are 0
+	x := constant(32, 0x7000) // 8192: a quarter of the sum is beyond the range
 	copy(x[16:], []byte{0, 0x7c})
 	wire := request(t, p, r, x)
 	// Beats taken at 5 to 8, which leave at 8+20+4 = 32 to 35. Groups complete at
