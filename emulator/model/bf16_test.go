@@ -1,18 +1,24 @@
 package model
 
 import (
+	"encoding/binary"
+	"math"
 	"math/big"
 	"math/bits"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/kvaccel/kvaccel/internal/fp16"
 	"github.com/kvaccel/kvaccel/verification/oracle"
 )
 
 // wideElements gives n elements of one of several distributions of bfloat16.
 func wideElements(rng *rand.Rand, n int) []uint16 {
 	x := make([]uint16, n)
-	kind, base := rng.IntN(8), uint16(rng.IntN(1<<16))
+	kind, base := rng.IntN(9), uint16(rng.IntN(1<<16))
+	if kind == 8 {
+		return wideMiddles(rng, x)
+	}
 	for i := range x {
 		sign := uint16(rng.IntN(2)) << 15
 		switch kind {
@@ -46,6 +52,69 @@ func wideElements(rng *rand.Rand, n int) []uint16 {
 		}
 	}
 	return x
+}
+
+// wideMiddles fills in elements on the middles of codes, with a minimum that is
+// nothing, or so little that it shows only in the direction of a rounding.
+func wideMiddles(rng *rand.Rand, x []uint16) []uint16 {
+	top := 1<<allBits[rng.IntN(len(allBits))] - 1
+	step := math.Ldexp(1+float64(rng.IntN(2)), rng.IntN(200)-80)
+	for i := range x {
+		x[i] = fp16.BFloatFromFloat64(step * (float64(rng.IntN(top)) + 0.5))
+	}
+	x[0] = fp16.BFloatFromFloat64(step * float64(top))
+	x[1] = uint16(rng.IntN(2))<<15 | x[0] - uint16(rng.IntN(int(x[0])))
+	if rng.IntN(2) == 0 {
+		x[1] = uint16(rng.IntN(2))<<15 | uint16(rng.IntN(200))
+	}
+	return x
+}
+
+// FuzzBF16 quantizes and restores groups of any elements.
+func FuzzBF16(f *testing.F) {
+	rng := rand.New(rand.NewPCG(41, 42))
+	for i := range 40 {
+		var b []byte
+		for _, h := range wideElements(rng, 16) {
+			b = binary.LittleEndian.AppendUint16(b, h)
+		}
+		f.Add(byte(i), b)
+	}
+	f.Fuzz(func(t *testing.T, how byte, data []byte) {
+		c := Coder{Bits: allBits[how>>1%6], Symmetric: how&1 == 1, Format: BF16}
+		s := oracle.Asym
+		if c.Symmetric {
+			s = oracle.Sym
+		}
+		x := make([]uint16, 16)
+		for i := range min(16, len(data)/2) {
+			x[i] = binary.LittleEndian.Uint16(data[2*i:])
+		}
+		words := pack(x)
+		cleanWords(BF16, words)
+		var w Bits
+		c.QuantizeToken(words, &w)
+		want := oracle.BF16.ExactQuantize(s, int(c.Bits), x)
+		var got [4]uint64
+		w.Take(&got, 16*c.Stats())
+		if uint16(got[0]) != want.Scale || !c.Symmetric && uint16(got[0]>>16) != want.Min {
+			t.Fatalf("%#04x: scale and minimum %#x, want %#04x, %#04x", x, got[0], want.Scale, want.Min)
+		}
+		stat, _ := BF16.ReadStat(want.Scale, want.Min)
+		if c.Symmetric {
+			stat, _ = BF16.ReadStat(want.Scale, 0)
+			want.Min = 0
+		}
+		for i, q := range want.Codes {
+			if w.Take(&got, int(c.Bits)); got[0] != uint64(q)&(1<<c.Bits-1) {
+				t.Fatalf("%#04x: code %d is %#x, want %d", x, i, got[0], q)
+			}
+			h, over := BF16.value(&stat, int64(q))
+			if back, sat := oracle.BF16.ExactRestore(want.Scale, want.Min, q); uint16(h) != back || over == 1 != sat {
+				t.Fatalf("%#04x: element %d is restored as %#04x, want %#04x", x, i, h, back)
+			}
+		}
+	})
 }
 
 func TestCleanBF16(t *testing.T) {
