@@ -47,6 +47,15 @@ func BenchmarkKernels(b *testing.B) {
 		table := c.AppendTable(nil, s)
 		run("look-up", 8, func() { c.LookUp(&dst, &src, 8, table, 0) })
 	}
+	block, counts := make([]uint64, MaxRotate/4), make([]uint8, MaxRotate/8)
+	b.Run("rotate", func(b *testing.B) {
+		b.SetBytes(2 * MaxRotate)
+		for b.Loop() {
+			copy(block, words)
+			Rotate(block, RotateIn(MaxRotate), 8, counts)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*MaxRotate), "ns/element")
+	})
 	scores := make([]uint64, rows*dims)
 	b.Run("accumulate", func(b *testing.B) {
 		b.SetBytes(2 * rows * dims)
