@@ -78,7 +78,7 @@ func (c *Cache) Bytes(l, h int) Bytes {
 	case pol.Evicts():
 		b.Positions = positionBytes * int64(len(head.Positions))
 	}
-	for _, p := range parts(pol, c.Prefix, head) {
+	for _, p := range parts(pol, c.Prefix, c.Dims, head) {
 		b.Residual += 2 * int64(len(p.data.FP16))
 		codes := int64(p.codeBits(c.Dims) / 8)
 		b.Codes += codes

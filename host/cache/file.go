@@ -38,7 +38,7 @@ func (c *Cache) Write(ctx context.Context, path string) error {
 		for h := range c.Layers[l] {
 			head := &c.Layers[l][h]
 			pol := c.Policy.At(l, h)
-			for _, p := range parts(pol, c.Prefix, head) {
+			for _, p := range parts(pol, c.Prefix, c.Dims, head) {
 				entries = append(entries,
 					safetensors.Bytes(headName(l, h, p.name+".codes"), p.data.Codes),
 					safetensors.FP16(headName(l, h, p.name+".fp16"), p.data.FP16, int64(len(p.data.FP16)/c.Dims), int64(c.Dims)))

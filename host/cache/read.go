@@ -138,6 +138,9 @@ func (r reader) settings(c *Cache, pol policy.Policy, whose string) error {
 		if f.bits == policy.FP16Bits && pol.Tiers == nil {
 			continue
 		}
+		if rotate := pol.Rotate; rotate > 0 && c.Dims%rotate != 0 || rotate == policy.RotateRow && c.Dims%policy.Rotations[0] != 0 {
+			return r.fail("", "rows of %d elements cannot be rotated in blocks of 32, 64 or 128 as its policy says", c.Dims)
+		}
 		if g := pol.Group; c.Dims%regmap.DimStep != 0 || f.axis == policy.Token && g != policy.GroupRow && c.Dims%g != 0 {
 			return r.fail("", "rows of %d elements cannot be quantized in groups of %d", c.Dims, g)
 		}
@@ -158,7 +161,7 @@ func (r reader) head(c *Cache, l, h int) error {
 	if err := r.tiers(c, pol, l, h); err != nil {
 		return err
 	}
-	for _, p := range parts(pol, c.Prefix, head) {
+	for _, p := range parts(pol, c.Prefix, c.Dims, head) {
 		codes, err := r.f.Tensor(headName(l, h, p.name+".codes"))
 		if err != nil {
 			return err

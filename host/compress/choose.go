@@ -156,8 +156,8 @@ func (r *run) selection(ctx context.Context, l, h int, layer trace.Layer, scores
 }
 
 // tierLayout is how a policy with tiers has keys and values coded.
-func tierLayout(p policy.Policy) (keys packet.Layout, valueGroup int) {
-	keys, _ = p.KLayout()
+func tierLayout(p policy.Policy, dims int) (keys packet.Layout, valueGroup int) {
+	keys, _ = p.KLayout(dims)
 	if p.KAxis == policy.Token {
 		keys.Bits = 0
 	}
@@ -176,7 +176,7 @@ func (r *run) compress(ctx context.Context, l int, layer trace.Layer, tiered []i
 		c := session.Compression{Selection: sel, Dims: r.t.D, K: layer.K[h][:r.n*r.t.D], V: layer.V[h][:r.n*r.t.D]}
 		c.Rank, c.TopK = p.Ranks(r.n)
 		c.ProtTier = p.ProtectedTier()
-		c.Keys, c.ValueGroup = tierLayout(p)
+		c.Keys, c.ValueGroup = tierLayout(p, r.t.D)
 		return c, err
 	})
 	if err != nil {

@@ -146,15 +146,15 @@ func (r *run) check() error {
 // of dims elements.
 func checkHead(s *session.Session, pol policy.Policy, n, dims int) error {
 	if pol.Tiers != nil {
-		keys, group := tierLayout(pol)
+		keys, group := tierLayout(pol, dims)
 		return s.CheckCompress(n, dims, keys, group)
 	}
-	if l, ok := pol.KLayout(); ok {
+	if l, ok := pol.KLayout(dims); ok {
 		if err := s.CheckTile(l, dims); err != nil {
 			return fmt.Errorf("keys: %w", err)
 		}
 	}
-	if l, ok := pol.VLayout(); ok {
+	if l, ok := pol.VLayout(dims); ok {
 		if err := s.CheckTile(l, dims); err != nil {
 			return fmt.Errorf("values: %w", err)
 		}
@@ -224,12 +224,12 @@ func (r *run) quantize(ctx context.Context, l int, layer trace.Layer, heads []ca
 	for _, keys := range []bool{true, false} {
 		for h := range heads {
 			p := r.plan[l][h]
-			switch layout, _ := p.KLayout(); {
+			switch layout, _ := p.KLayout(r.t.D); {
 			case p.Tiers != nil:
 			case keys:
 				side(p, layer.K[h], heads[h].Positions, p.KBits, p.KAxis, layout, &heads[h].K)
 			default:
-				layout, _ = p.VLayout()
+				layout, _ = p.VLayout(r.t.D)
 				side(p, layer.V[h], heads[h].Positions, p.VBits, p.VAxis, layout, &heads[h].V)
 			}
 		}

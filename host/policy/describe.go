@@ -52,6 +52,9 @@ func (p Policy) describeRows() string {
 		return s
 	}
 	s := fmt.Sprintf("K %s; V %s", side(p.KBits, p.KAxis), side(p.VBits, p.VAxis))
+	if w := p.rotationWords(); w != "" && p.Quantizes() {
+		s += "; " + w
+	}
 	if p.Quantizes() {
 		s += fmt.Sprintf("; last %d kept rows fp16", p.Residual)
 	}

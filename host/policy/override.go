@@ -13,6 +13,7 @@ type Override struct {
 	VAxis          *Axis    `json:"v_axis,omitempty"`
 	Scheme         *Scheme  `json:"scheme,omitempty"`
 	Group          *int     `json:"group,omitempty"`
+	Rotate         *int     `json:"rotate,omitempty"`
 	Residual       *int     `json:"residual,omitempty"`
 	Sinks          *int     `json:"sinks,omitempty"`
 	Recent         *int     `json:"recent,omitempty"`

@@ -128,6 +128,7 @@ func (p Policy) features(need map[int]bool) {
 		{p.Quantizes(), regmap.FeatQuantize},
 		{p.Quantizes() || p.Tiers != nil, regmap.FeatDequantize},
 		{p.Evicts() && p.Tiers == nil || p.Adaptive != nil || p.Normalise, regmap.FeatSelect},
+		{p.Quantizes() && p.Rotate != 0, regmap.FeatRotate},
 		{p.Tiers != nil, regmap.FeatCompress},
 		{p.Tiers != nil, regmap.FeatTiers},
 		{p.Pool > 1, regmap.FeatPool},

@@ -161,12 +161,12 @@ func check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
 			return fmt.Errorf("%s has %s, which %w; kvaccel run and eval --trace measure it", pol.Name, f.name, ErrOnce)
 		}
 	}
-	if l, ok := pol.KLayout(); ok {
+	if l, ok := pol.KLayout(cfg.HeadDim); ok {
 		if err := s.CheckTile(l, cfg.HeadDim); err != nil {
 			return fmt.Errorf("keys: %w", err)
 		}
 	}
-	if l, ok := pol.VLayout(); ok {
+	if l, ok := pol.VLayout(cfg.HeadDim); ok {
 		if err := s.CheckTile(l, cfg.HeadDim); err != nil {
 			return fmt.Errorf("values: %w", err)
 		}
