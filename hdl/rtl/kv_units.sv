@@ -141,7 +141,7 @@ module kv_units #(
         .bf16_i          (bf16),
         .rows_i          (rows),
         .dims_i          (row_dims),
-        .beat_valid_i    (turning ? turned : beat_valid_i[1] || row_kept),
+        .beat_valid_i    (turning ? turned && unit_i[1] : beat_valid_i[1] || row_kept),
         .beat_i          (turning ? turned_beat : beat_i),
         .beat_last_i     (turning ? turned_last : beat_last_i && !compress),
         .flags_i         (turned_flags & {2{turning}}),
