@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/packet"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/cache"
 	"github.com/kvaccel/kvaccel/host/parallel"
 	"github.com/kvaccel/kvaccel/host/policy"
@@ -50,6 +51,8 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	if n < 1 || n > t.T {
 		return nil, fmt.Errorf("%w: %s has %d positions, a prefix of %d was asked for", ErrPrefix, t.Name, t.T, n)
 	}
+	info := dev.Info()
+	pol, why := pol.InFormat(t.BF16(), info.Has(1<<regmap.FeatBF16), n, t.Layers, t.Hkv)
 	plan, err := pol.Heads(n, t.Layers, t.Hkv)
 	if err != nil {
 		return nil, err
@@ -57,6 +60,7 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	r := &run{
 		s: session.New(dev), t: t, pol: pol.Resolve(n), plan: plan, n: n, progress: opt.Progress,
 		cache: &cache.Cache{Model: t.Model, Prefix: n, Dims: t.D},
+		bf16:  pol.IsBF16(),
 		res:   &Result{SchemaVersion: SchemaVersion, Source: dev.Info().Source, Device: dev.Info(), Trace: traceInfo(t, n), Warnings: pol.Warnings()},
 	}
 	if err := r.s.Require("policy "+pol.Name, pol.Features()...); err != nil {
@@ -64,6 +68,12 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	}
 	if err := r.check(); err != nil {
 		return nil, err
+	}
+	if r.res.Trace.Rows = string(policy.FP16); r.bf16 {
+		r.res.Trace.Rows = string(policy.BF16)
+	}
+	if why != "" {
+		r.res.Warnings = append(r.res.Warnings, "the trace is bf16, its rows are converted to fp16: "+why)
 	}
 	for l := range t.Layers {
 		if err := r.layer(ctx, l); err != nil {
@@ -88,6 +98,7 @@ type run struct {
 	cache    *cache.Cache
 	quality  quality.Collector
 	measure  bool // fidelity can be measured
+	bf16     bool // the rows are bfloat16
 	res      *Result
 	progress func(Progress)
 	done     int
@@ -172,11 +183,10 @@ func (r *run) layer(ctx context.Context, l int) error {
 	for _, p := range r.plan[l] {
 		needQ = needQ || p.NeedsAttention(r.n) && r.t.AttnRows(l) == 0
 	}
-	layer, c, err := r.t.Layer(l, needQ)
+	layer, original, err := r.read(l, needQ)
 	if err != nil {
 		return err
 	}
-	r.converted(c)
 	heads := make([]cache.Head, r.t.Hkv)
 	r.step("select", l)
 	if err := r.choose(ctx, l, layer, heads); err != nil {
@@ -198,7 +208,24 @@ func (r *run) layer(ctx context.Context, l int) error {
 		return fmt.Errorf("layer %d: %w", l, err)
 	}
 	r.step("measure", l)
-	return r.compare(ctx, l, layer, restored)
+	return r.compare(ctx, l, original, restored)
+}
+
+// read reads a layer in the format of the run, and as what the restored rows are
+// compared with: a trace of bfloat16 as it stands.
+func (r *run) read(l int, withQ bool) (layer, original trace.Layer, err error) {
+	var c safetensors.Converted
+	if r.bf16 {
+		layer, c, err = r.t.LayerBF16(l, withQ)
+	} else {
+		layer, c, err = r.t.Layer(l, withQ)
+	}
+	r.converted(c)
+	if original = layer; err == nil && r.measure && !r.bf16 && r.t.BF16() {
+		original, _, err = r.t.LayerBF16(l, false)
+		original.Q = layer.Q
+	}
+	return layer, original, err
 }
 
 // converted counts what the trace had to be changed in.
@@ -264,7 +291,7 @@ func (r *run) compare(ctx context.Context, l int, layer trace.Layer, restored []
 		samples[h], err = quality.Head{
 			Scale: r.t.Scale, Prefix: r.n, T: r.t.T, D: r.t.D,
 			K: layer.K[h], V: layer.V[h], Q: layer.Q[h*group : (h+1)*group],
-			Positions: restored[h].Positions, KeptK: restored[h].K, KeptV: restored[h].V,
+			Positions: restored[h].Positions, KeptK: restored[h].K, KeptV: restored[h].V, BF16: layer.BF16, KeptBF16: r.bf16,
 		}.Measure(ctx)
 		return err
 	})

@@ -8,6 +8,9 @@ import (
 // Describe puts a policy into words.
 func (p Policy) Describe() string {
 	s := p.describeRows()
+	if p.IsBF16() {
+		s = strings.ReplaceAll(s, "fp16", "bf16") + "; rows bf16"
+	}
 	if p.Evicts() {
 		keep := []string{fmt.Sprintf("first %d", p.Sinks), "last " + amount(&p.Recent, p.RecentPercent)}
 		if p.Budget != nil || p.BudgetPercent > 0 {

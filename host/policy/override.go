@@ -14,6 +14,7 @@ type Override struct {
 	Scheme         *Scheme  `json:"scheme,omitempty"`
 	Group          *int     `json:"group,omitempty"`
 	Rotate         *int     `json:"rotate,omitempty"`
+	Format         *Format  `json:"format,omitempty"`
 	Residual       *int     `json:"residual,omitempty"`
 	Sinks          *int     `json:"sinks,omitempty"`
 	Recent         *int     `json:"recent,omitempty"`

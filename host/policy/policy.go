@@ -63,6 +63,10 @@ type Policy struct {
 	// fp16 are not rotated.
 	Rotate int `json:"rotate,omitempty"`
 
+	// Format is that of all rows. What stays as it is ("fp16" elsewhere in this
+	// package) then stays in this format.
+	Format Format `json:"format,omitempty"`
+
 	// Residual is how many of the last kept rows stay fp16, bit for bit. With
 	// ResidualInRecent it is at most Recent: of a policy that also evicts,
 	// only the rows kept for being recent form the window.
@@ -170,6 +174,9 @@ func (p Policy) VLayout(dims int) (l packet.Layout, ok bool) { return p.layout(p
 
 func (p Policy) layout(bits int, axis Axis, dims int) (packet.Layout, bool) {
 	l := packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: p.Group, Bits: bits, Block: p.Layout != Native, Rotate: p.rotation(dims)}
+	if p.IsBF16() {
+		l.Format = regmap.FormatBF16
+	}
 	switch p.Scheme {
 	case Sym:
 		l.Scheme = regmap.SchemeSym

@@ -129,6 +129,7 @@ func (p Policy) features(need map[int]bool) {
 		{p.Quantizes() || p.Tiers != nil, regmap.FeatDequantize},
 		{p.Evicts() && p.Tiers == nil || p.Adaptive != nil || p.Normalise, regmap.FeatSelect},
 		{p.Quantizes() && p.Rotate != 0, regmap.FeatRotate},
+		{p.IsBF16() && (p.Quantizes() || p.Tiers != nil), regmap.FeatBF16},
 		{p.Tiers != nil, regmap.FeatCompress},
 		{p.Tiers != nil, regmap.FeatTiers},
 		{p.Pool > 1, regmap.FeatPool},

@@ -20,7 +20,7 @@ func bad(format string, args ...any) error {
 // Validate reports the first setting that no engine could follow. Whether a
 // certain engine can, with dims and positions known, is for package session.
 func (p Policy) Validate() error {
-	for _, check := range []func() error{p.checkCoding, p.checkLayout, p.checkRotation, p.checkTiers, p.checkNumbers, p.checkScores} {
+	for _, check := range []func() error{p.checkCoding, p.checkLayout, p.checkRotation, p.checkFormat, p.checkTiers, p.checkNumbers, p.checkScores} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -190,7 +190,7 @@ func (s *Session) CheckTile(l packet.Layout, dims int) error {
 	if _, err := packet.GroupCode(l.Group); err != nil {
 		return fmt.Errorf("%w: %w", ErrGeometry, err)
 	}
-	if err := s.checkRotation(l, dims); err != nil {
+	if err := s.checkRows(l, dims); err != nil {
 		return err
 	}
 	if l.Axis == regmap.AxisChannel {
@@ -208,9 +208,17 @@ func (s *Session) CheckTile(l packet.Layout, dims int) error {
 	return nil
 }
 
-// checkRotation reports whether the engine rotates rows of dims elements as a
-// layout says.
-func (s *Session) checkRotation(l packet.Layout, dims int) error {
+// checkRows reports whether the engine takes rows of dims elements in the format
+// of a layout, and rotates them as it says.
+func (s *Session) checkRows(l packet.Layout, dims int) error {
+	if l.Format == regmap.FormatBF16 {
+		if err := s.Require("bfloat16", regmap.FeatBF16); err != nil {
+			return err
+		}
+		if l.Block || l.Rotate != 0 {
+			return fmt.Errorf("%w: rows of bfloat16 are neither rotated nor stored in ggml's blocks", ErrGeometry)
+		}
+	}
 	if l.Rotate == 0 {
 		return nil
 	}
