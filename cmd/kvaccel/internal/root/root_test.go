@@ -135,7 +135,7 @@ func TestRunDecode(t *testing.T) {
 
 func TestPoliciesList(t *testing.T) {
 	out := mustRun(t, "policies")
-	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant"} {
+	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant", "quarot-4  (quantization; engine features: QUANTIZE DEQUANTIZE ROTATE)"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -218,6 +218,13 @@ func TestMistakes(t *testing.T) {
 		{"run --policy " + filepath.Join(dir, "absent.yaml"), cli.ExitNotFound, "absent.yaml"},
 		{"run --policy snapkv -d emu:?features=0xf", cli.ExitOther, "POOL"},
 		{"run --policy h2o+tiers -d emu:?features=0x3ef", cli.ExitOther, "COMPRESS"},
+		{"run --policy quarot-4 -d emu:?features=0xbff", cli.ExitOther, "ROTATE"},
+		{"run --policy kivi-2 --rotate 128", cli.ExitUsage, "128 elements divides no rows of 64"},
+		{"run --policy kivi-2 --rotate 48", cli.ExitUsage, "--rotate: "},
+		{"run --tiers fp16:10,8:90 --rotate 64", cli.ExitUsage, "COMPRESS, which does not rotate"},
+		{"run --policy kivi-2 --format bf16 -d emu:?features=0x7ff", cli.ExitOther, "BF16"},
+		{"run --policy quarot-4 --format bf16", cli.ExitUsage, "rotate none"},
+		{"run --format half", cli.ExitUsage, "fp16, bf16 or auto"},
 		{"policies nope", cli.ExitUsage, "zipcache"},
 		{"policies kvquant", cli.ExitUsage, "non-uniform"},
 		{"policies " + broken, cli.ExitUsage, "broken.yaml:3"},
