@@ -126,14 +126,13 @@ func (e *Engine) dispatch() {
 		return
 	}
 	f.state = pay
+	e.rot.start(c)
 	switch c.opcode {
 	case regmap.OpEcho:
 		e.echo.start(c)
 	case regmap.OpQuantize:
-		e.rot.start(c)
 		e.quant.start(c.coder, c.perChannel, c.dims, c.group)
 	case regmap.OpDequantize:
-		e.rot.start(c)
 		e.dequant.start(c, e.depth)
 	case regmap.OpSelect, regmap.OpCompress:
 		e.sel.start(c)
