@@ -84,6 +84,9 @@ func wideBits(m uint64, e, top int) uint16 {
 // wideStat is the Stat of a cleaned scale and minimum.
 func wideStat(scale, minimum uint16) Stat {
 	top := max(binade(scale), binade(minimum))
+	if minimum == 0x8000 { // words are cleaned but for that
+		minimum = 0
+	}
 	return Stat{Units(narrow(scale, top)), Units(narrow(minimum, top)), int32(top), minimum}
 }
 

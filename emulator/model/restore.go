@@ -31,17 +31,17 @@ func (f Format) ReadStat(scale, minimum uint16) (Stat, int) {
 	return f.stat(scale, minimum), n
 }
 
-// LoadStats reads scales and behind them minima, four a word, into stats. Of
-// groups without a minimum x holds the scales alone.
+// LoadStats reads scales and behind them minima, four a word, into stats, and
+// cleans the words. Of groups without a minimum x holds the scales alone.
 func (f Format) LoadStats(stats []Stat, x []uint64) {
-	words := len(stats) / 4
+	f.CleanWords(x)
+	minima := x[len(stats)/4:]
 	for i := range stats {
 		var minimum uint16
-		scale, _ := f.Clean(uint16(x[i/4] >> (i % 4 * 16)))
-		if len(x) > words {
-			minimum, _ = f.Clean(uint16(x[words+i/4] >> (i % 4 * 16)))
+		if len(minima) > 0 {
+			minimum = uint16(minima[i/4] >> (i % 4 * 16))
 		}
-		stats[i] = f.stat(scale, minimum)
+		stats[i] = f.stat(uint16(x[i/4]>>(i%4*16)), minimum)
 	}
 }
 
