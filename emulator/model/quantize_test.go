@@ -13,8 +13,8 @@ var allBits = []uint{2, 3, 4, 5, 6, 8}
 
 var oracles = map[Format]oracle.Format{FP16: oracle.FP16, BF16: oracle.BF16}
 
-// eachCoder runs f for all formats, schemes and bits.
-func eachCoder(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
+// eachFormat runs f for all formats, schemes and bits.
+func eachFormat(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
 	for format := range oracles {
 		for _, b := range allBits {
 			for _, s := range []oracle.Scheme{oracle.Asym, oracle.Sym} {
@@ -89,7 +89,7 @@ func cleanWords(f Format, w []uint64) (nonFinite int) {
 }
 
 func TestQuantizeToken(t *testing.T) {
-	eachCoder(t, testQuantizeToken)
+	eachFormat(t, testQuantizeToken)
 	t.Run("paired", func(t *testing.T) { eachBlock(t, testQuantizeToken) })
 }
 
@@ -129,7 +129,7 @@ func testQuantizeToken(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 }
 
 func TestQuantizeChannel(t *testing.T) {
-	eachCoder(t, func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
+	eachFormat(t, func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 		const maxDim = 64
 		columns := NewColumns(maxDim)
 		var w Bits
@@ -207,7 +207,7 @@ func TestQuotient(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
-	eachCoder(t, testRestore)
+	eachFormat(t, testRestore)
 	t.Run("blocks", func(t *testing.T) { eachBlock(t, testRestore) })
 }
 
