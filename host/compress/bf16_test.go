@@ -134,9 +134,12 @@ func TestBF16Conflicts(t *testing.T) {
 	if err != nil || res.Trace.Rows != "fp16" || len(res.Warnings) != 0 || res.Policy.Format != policy.Auto {
 		t.Errorf("fp16: %v, %+v", err, res.Trace)
 	}
-	res, err = Run(t.Context(), device(t, "emu:"), testTrace(t), lookup(t, "kivi-4").With(policy.Override{Format: ptr(policy.BF16)}), Options{})
+	res, err = Run(t.Context(), device(t, "emu:"), testTrace(t), lookup(t, "full").With(policy.Override{Format: ptr(policy.BF16)}), Options{})
 	if err != nil || res.Trace.Rows != "bf16" {
-		t.Errorf("bf16 of F16: %v", err)
+		t.Fatalf("bf16 of F16: %v", err)
+	}
+	if off := res.Fidelity.OutputL2.Median; off < 1e-4 || off > 1e-2 { // 8 bits of 11 are left
+		t.Errorf("bf16 of F16: the output is %g away", off)
 	}
 }
 

@@ -212,17 +212,19 @@ func (r *run) layer(ctx context.Context, l int) error {
 }
 
 // read reads a layer in the format of the run, and as what the restored rows are
-// compared with: a trace of bfloat16 as it stands.
+// compared with: a trace of bfloat16 as it stands, any other as binary16.
 func (r *run) read(l int, withQ bool) (layer, original trace.Layer, err error) {
-	var c safetensors.Converted
+	as, own := r.t.Layer, r.t.Layer
 	if r.bf16 {
-		layer, c, err = r.t.LayerBF16(l, withQ)
-	} else {
-		layer, c, err = r.t.Layer(l, withQ)
+		as = r.t.LayerBF16
 	}
+	if r.t.BF16() {
+		own = r.t.LayerBF16
+	}
+	layer, c, err := as(l, withQ)
 	r.converted(c)
-	if original = layer; err == nil && r.measure && !r.bf16 && r.t.BF16() {
-		original, _, err = r.t.LayerBF16(l, false)
+	if original = layer; err == nil && r.measure && r.bf16 != r.t.BF16() {
+		original, _, err = own(l, false)
 		original.Q = layer.Q
 	}
 	return layer, original, err
