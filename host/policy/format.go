@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kvaccel/kvaccel/driver/regmap"
 )
@@ -39,7 +40,7 @@ func (p Policy) InFormat(bf16, built bool, n, layers, heads int) (q Policy, why 
 	q.Format = BF16
 	_, plain := p.Heads(n, layers, heads)
 	if _, err := q.Heads(n, layers, heads); err != nil && plain == nil {
-		return p, err.Error()
+		return p, strings.ReplaceAll(err.Error(), ErrInvalid.Error()+": ", "")
 	}
 	if !built && q.needs(regmap.FeatBF16) {
 		return p, "the engine was built without BF16"
