@@ -21,6 +21,9 @@ kv_quant_columns.sv
 kv_quant_table.sv
 kv_quant_drain.sv
 kv_quant_pack.sv
+kv_quant_end.sv
+kv_quant_raw.sv
+kv_quant_item.sv
 kv_quant.sv
 kv_rotate_fix.sv
 kv_rotate_pair.sv

@@ -177,7 +177,7 @@ module kv_quant #(
       word_q <= '0;
       row_q  <= '0;
       beat_q <= '0;
-    end else if (en_i && end2_q) begin
+    end else if (en_i && clear) begin
       row_q  <= '0;
       beat_q <= '0;
     end else if (en_i && valid1_q) begin
@@ -187,42 +187,32 @@ module kv_quant #(
     end
   end
 
-  // The end of a section: since_q cycles after its last beat, or after the last ring read if that was later.
-  localparam logic [4:0] Flush = 5'(FlushLatency - 3);
-  logic end1_q, end2_q, ended_q, left_q, rest_go, flush, reading;
-  logic [15:0] rest_beats_q;
-  logic [4:0] since_q;
-  logic [1:0] pending_q;  // complete groups of channels, not yet read
-  logic [3:1] flush_q;
-  logic read;
+  // The end of a section of COMPRESS: rows left over are read, then the packer gives what it holds.
+  logic read, rest_go, flush, clear;
+  logic [15:0] rest_beats;
 
-  assign reading = read || (Compress && end_i);
-  assign rest_go = Compress && ended_q && left_q && pending_q == '0 && since_q == 5'(kv_pkg::LAT_QUANT_TOKEN);
-  assign flush   = Compress && ended_q && !left_q && pending_q == '0 && since_q == Flush;
-  assign done_o  = flush_q[3];
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      end1_q    <= 1'b0;
-      end2_q    <= 1'b0;
-      ended_q   <= 1'b0;
-      left_q    <= 1'b0;
-      since_q   <= '0;
-      pending_q <= '0;
-      flush_q   <= '0;
-    end else if (en_i) begin
-      end1_q    <= Compress && end_i;
-      end2_q    <= end1_q;
-      flush_q   <= {flush_q[2:1], flush};
-      ended_q   <= !flush && (end1_q || ended_q);
-      if (end2_q) left_q <= channel_q && beat_q != '0;
-      else if (rest_go) left_q <= 1'b0;
-      since_q   <= reading ? 5'd1 : &since_q ? since_q : since_q + 5'd1;
-      if (Compress) pending_q <= pending_q + 2'(channel_q && complete_q[2][5]) - 2'(channel_q && wait_q[Wait][5]);
-    end
+  if (Compress) begin : gen_end
+    kv_quant_end #(
+        .FlushLatency(FlushLatency)
+    ) u_end (
+        .clk_i       (clk_i),
+        .rst_i       (rst_i),
+        .en_i        (en_i),
+        .end_i       (end_i),
+        .read_i      (read),
+        .channel_i   (channel_q),
+        .complete_i  (complete_q[2][5]),
+        .started_i   (wait_q[Wait][5]),
+        .beats_i     (beat_q),
+        .clear_o     (clear),
+        .rest_go_o   (rest_go),
+        .rest_beats_o(rest_beats),
+        .flush_o     (flush),
+        .done_o      (done_o)
+    );
+  end else begin : gen_no_end
+    assign {clear, rest_go, rest_beats, flush, done_o} = '0;
   end
-
-  always_ff @(posedge clk_i) if (en_i && end2_q) rest_beats_q <= beat_q - 16'd1;
 
   // And as order keys: unsigned numbers in the order of the values; of the magnitudes if symmetric.
   logic [16*Lanes-1:0] keys1, keys2_q;
@@ -377,7 +367,7 @@ module kv_quant #(
   logic [4:0] tag;  // {rest, tier, saturated, nonfinite}
   logic [1:0] bank;
   logic [WordW-1:0] word;
-  logic [16*Lanes-1:0] beat2, beat3_q;
+  logic [16*Lanes-1:0] beat2, beat3;
 
   kv_quant_drain #(
       .Lanes     (Lanes),
@@ -393,7 +383,7 @@ module kv_quant #(
       .beat_i        (kept1),
       .bank_i        (channel_q && !rest_go),
       .fold_i        (fold_q),
-      .beats_i       (rest_go ? rest_beats_q : group_top_q),
+      .beats_i       (rest_go ? rest_beats : group_top_q),
       .top_word_i    (top_word_q),
       .go_i          (wait_q[Wait][5] || rest_go),
       .go_last_i     (wait_q[Wait][2] && !rest_go),
@@ -412,14 +402,11 @@ module kv_quant #(
   assign raw         = rest_go || (by_tier_q && tag[3:2] == 2'd0);
   assign ev_groups_o = read && first && !raw ? (channel_q ? dims_i : 10'd1) : '0;
 
-  // Parameters of the items: of their channels, or of their group, held while it is read. x: cycles after the read.
-  logic [16*Lanes-1:0] mins2, mins3_q;
-  logic [ShiftW*Lanes-1:0] shifts4, shifts5_q;
-  logic [20*Lanes-1:0] divisors4, divisors5_q, divisors6_q, divisors7_q, divisors8_q;  // {reciprocals, significands}
-  logic [15:0] token_min_q;
-  logic token_flip3_q;
-  logic [ShiftW-1:0] token_shift_q;
-  logic [19:0] token_divisor_q[5:7];
+  // Parameters of the items, by cycles after the read.
+  logic [16*Lanes-1:0] mins2, mins3;
+  logic [ShiftW*Lanes-1:0] shifts4, shifts5;
+  logic [10*Lanes-1:0] sigs4, recips4, sigs8, recips8;
+  logic token_flip3;
   logic [31:0] prefix_q[3:12];
 
   kv_quant_table #(
@@ -442,38 +429,46 @@ module kv_quant #(
       .word_i     (word),
       .min_o      (mins2),
       .shift_o    (shifts4),
-      .sig_o      (divisors4[0+:10*Lanes]),
-      .recip_o    (divisors4[10*Lanes+:10*Lanes]),
+      .sig_o      (sigs4),
+      .recip_o    (recips4),
       .pre_start_i(pre_start_i),
       .pre_valid_o(pre_valid_o),
       .pre_data_o (pre_data_o),
       .pre_last_o (pre_last_o)
   );
 
-  // Of a per-token group with its first item read at r = e + 7: the minimum is there in r + 2, the shift in r + 5,
-  // the divisor in r + 8, scale and minimum for the packer in r + 12.
+  // A per-token group has its first item read at r = e + 7: its scale and minimum are there for the packer in r + 12.
+  kv_quant_item #(
+      .Lanes (Lanes),
+      .ShiftW(ShiftW)
+  ) u_item (
+      .clk_i        (clk_i),
+      .en_i         (en_i),
+      .channel_i    (channel_q),
+      .offset_i     (offset_q),
+      .min_i        (mins2),
+      .shift_i      (shifts4),
+      .sig_i        (sigs4),
+      .recip_i      (recips4),
+      .put_i        (put_q[8]),
+      .token_min_i  (min_q[8]),
+      .put_div_i    (put_q[11]),
+      .token_shift_i(shift2_q),
+      .token_sig_i  (sig2_q),
+      .token_recip_i(recip),
+      .min_o        (mins3),
+      .flip_o       (token_flip3),
+      .shift_o      (shifts5),
+      .sig_o        (sigs8),
+      .recip_o      (recips8)
+  );
+
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       shift2_q <= shift;
       sig2_q   <= sig;
-      if (put_q[8]) token_min_q <= min_q[8];
-      token_flip3_q <= offset_q && !token_min_q[15];
-      if (put_q[11]) token_shift_q <= shift2_q;
-      if (put_q[11]) token_divisor_q[5] <= {recip, sig2_q};
-      for (int i = 6; i <= 7; i++) token_divisor_q[i] <= token_divisor_q[i-1];
       if (put_q[9]) prefix_q[3] <= {min_q[9], scale};
       for (int i = 4; i <= 12; i++) prefix_q[i] <= prefix_q[i-1];
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      mins3_q     <= channel_q ? mins2 : {Lanes{token_min_q}};
-      shifts5_q   <= shifts4;
-      divisors5_q <= divisors4;
-      divisors6_q <= divisors5_q;
-      divisors7_q <= divisors6_q;
-      divisors8_q <= channel_q ? divisors7_q : {{Lanes{token_divisor_q[7][19:10]}}, {Lanes{token_divisor_q[7][9:0]}}};
     end
   end
 
@@ -506,47 +501,23 @@ module kv_quant #(
 
   assign raw10 = Compress && (item_q[10][4] || (by_tier_q && item_q[10][3:2] == 2'd0));
 
-  // Raw beats are cleaned once more, and wait for the packer in a ring of their own.
+  // Elements, of beats as they came once more cleaned; and these as they came, for the packer.
   logic [16*Lanes-1:0] raw11;
 
   if (Compress) begin : gen_raw
-    logic [16*Lanes-1:0] clean2;
-    logic [Lanes-1:0] counted;  // when the beat came
-    logic [3:0] at_q;
-
-    for (genvar i = 0; i < Lanes; i++) begin : gen_clean
-      kv_fp16_clean u_clean (
-          .bf16_i(bf16),
-          .x_i  (beat2[16*i+:16]),
-          .x_o  (clean2[16*i+:16]),
-          .bad_o(counted[i])
-      );
-    end
-
-    always_ff @(posedge clk_i) if (en_i) beat3_q <= clean2;
-
-    always_ff @(posedge clk_i) begin
-      if (rst_i) at_q <= '0;
-      else if (en_i) at_q <= at_q + 4'd1;
-    end
-
-    kv_ram_1r1w #(
-        .Width(16 * Lanes),
-        .Depth(16)
+    kv_quant_raw #(
+        .Lanes(Lanes)
     ) u_raw (
         .clk_i  (clk_i),
+        .rst_i  (rst_i),
         .en_i   (en_i),
-        .we_i   (1'b1),
-        .waddr_i(at_q),
-        .data_i (beat2),
-        .raddr_i(at_q ^ 4'd8),
-        .zero_i (1'b0),
-        .data_o (raw11)
+        .bf16_i (bf16),
+        .beat_i (beat2),
+        .clean_o(beat3),
+        .beat_o (raw11)
     );
-
-    wire unused_raw = &{1'b0, counted};
   end else begin : gen_no_raw
-    always_ff @(posedge clk_i) if (en_i) beat3_q <= beat2;
+    always_ff @(posedge clk_i) if (en_i) beat3 <= beat2;
     assign raw11 = '0;
   end
 
@@ -560,15 +531,15 @@ module kv_quant #(
         .clk_i  (clk_i),
         .en_i   (en_i),
         .bf16_i (bf16),
-        .x_i    (beat3_q[16*i+:16]),
-        .min_i  (mins3_q[16*i+:16]),
+        .x_i    (beat3[16*i+:16]),
+        .min_i  (mins3[16*i+:16]),
         .sym_i  (!asym_q),
-        .flip_i (token_flip3_q),
+        .flip_i (token_flip3),
         .offset_i(offset_q),
         .limit_i(limit9_q),
-        .shift_i(channel_q ? shifts5_q[ShiftW*i+:ShiftW] : token_shift_q),
-        .sig_i  (divisors8_q[10*i+:10]),
-        .recip_i(divisors8_q[10*(Lanes+i)+:10]),
+        .shift_i(shifts5[ShiftW*i+:ShiftW]),
+        .sig_i  (sigs8[10*i+:10]),
+        .recip_i(recips8[10*i+:10]),
         .code_o (codes[8*i+:8])
     );
   end
