@@ -36,6 +36,31 @@ func TestRunPrintsATable(t *testing.T) {
 	}
 }
 
+// The format of the rows is told, and a rotated cache, or one of bfloat16, is
+// restored as it was written.
+func TestRotationAndFormat(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ args, words string }{
+		{"run --policy h2o+quarot-4 --prefix 200", "rotated over the row|; last 0 kept rows fp16"},
+		{"run --policy kivi-2 --residual 20 --format bf16 --prefix 200", "kept as bf16|rows bf16|residual bf16"},
+		{"run --decode --policy h2o+kivi-2 --rotate 32 --prefill 100 --steps 3", "rotated over 32 dims"},
+	} {
+		args, cache := strings.Fields(c.args), filepath.Join(dir, "c")
+		if args[1] != "--decode" {
+			args = append(args, "-o", cache)
+		}
+		out := mustRun(t, args...)
+		for word := range strings.SplitSeq(c.words, "|") {
+			if !strings.Contains(out, word) {
+				t.Errorf("%s: no %q in:\n%s", c.args, word, out)
+			}
+		}
+		if args[1] != "--decode" {
+			mustRun(t, "restore", cache, "-o", filepath.Join(dir, "r"))
+		}
+	}
+}
+
 func TestRunJSON(t *testing.T) {
 	var r map[string]any
 	if err := json.Unmarshal([]byte(mustRun(t, "run", "--json", "--policy", "kivi-2")), &r); err != nil {
