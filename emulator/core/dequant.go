@@ -26,6 +26,7 @@ type restoring struct {
 // one configuration.
 type dequantUnit struct {
 	codeDepth  int
+	room       int // most entries in the payload FIFO with which an item is issued
 	lanes      int
 	capacity   int // of the bit buffer, in units of L bits
 	coder      model.Coder
@@ -68,7 +69,7 @@ func (u *dequantUnit) init(p regmap.Params) {
 	}
 	for i := range u.banks {
 		u.banks[i].stats = make([]model.Stat, p.MaxDim)
-		u.banks[i].words = make([]uint64, p.MaxDim/4)
+		u.banks[i].words = make([]uint64, p.MaxDim/2)
 	}
 	u.bits.init((u.codeDepth + 4) * 16 * p.Lanes)
 }
@@ -84,7 +85,12 @@ func (u *dequantUnit) reset() {
 }
 
 // start queues a packet. One that overlaps another has the same configuration.
-func (u *dequantUnit) start(c *command) {
+// depth is that of the payload FIFO.
+func (u *dequantUnit) start(c *command, depth int) {
+	u.room = depth - regmap.LatDequantSlack
+	if c.rotate > 0 {
+		u.room -= regmap.LatRotate + 2*c.rotate/u.lanes
+	}
 	u.coder = c.coder
 	u.perChannel, u.prefix = c.perChannel, c.prefixBeats
 	u.rowBeats = c.dims / u.lanes
@@ -138,28 +144,21 @@ func (e *Engine) feedScales(data *Beat) {
 	if u.prefixAt == 0 {
 		b.busy, b.complete, b.nonFinite = true, false, false
 	}
-	at := u.prefixAt % u.rowBeats
-	if u.lanes == 2 {
-		shift := at % 2 * 32
-		b.words[at/2] = b.words[at/2]&^(0xffffffff<<shift) | data[0]<<shift
-	} else {
-		copy(b.words[at*u.lanes/4:], data[:u.lanes/4])
-	}
-	if bad := model.CountNonFinite(data[:]); bad > 0 {
+	putBeat(b.words, u.prefixAt, u.lanes, (*[4]uint64)(data))
+	if bad := u.coder.Format.CountNonFinite(data[:]); bad > 0 {
 		e.nonFin += uint32(bad)
 		b.nonFinite = true
 	}
 	u.prefixAt++
-	switch stats := b.stats[:u.rowBeats*u.lanes]; u.prefixAt {
-	case u.rowBeats:
-		model.LoadScales(stats, b.words)
-	case 2 * u.rowBeats:
-		model.LoadMinima(stats, b.words)
-	}
 	b.complete = u.prefixAt == u.prefix
-	if b.complete && u.tabled {
+	if !b.complete {
+		return
+	}
+	stats := b.stats[:u.rowBeats*u.lanes]
+	u.coder.Format.LoadStats(stats, b.words[:u.prefix*u.lanes/4])
+	if u.tabled {
 		b.table = b.table[:0]
-		for _, s := range b.stats[:u.rowBeats*u.lanes] {
+		for _, s := range stats {
 			b.table = u.coder.AppendTable(b.table, s)
 		}
 	}
@@ -171,7 +170,7 @@ func (e *Engine) stepDequant(waiting int) {
 	u := &e.dequant
 	pkt := &u.queue[0]
 	need := u.need()
-	issue := u.fill >= need && waiting <= e.depth-regmap.LatDequantSlack &&
+	issue := u.fill >= need && waiting <= u.room &&
 		(!u.perChannel || u.banks[u.issuing].complete)
 	if !issue {
 		need = 0
@@ -227,10 +226,16 @@ func (e *Engine) issue(last bool) {
 			e.readStat()
 		}
 	}
-	en := e.payload.schedule(e.now+regmap.LatDequantPipe, 2*u.lanes, 0)
-	sat, bad := u.restore((*[4]uint64)(&en.data))
-	en.sat = uint8(sat)
-	en.flags = itemFlags(last, bad, sat > 0)
+	if e.rot.size > 0 {
+		var item [4]uint64
+		sat, bad := u.restore(&item)
+		e.rotateOut(&item, itemFlags(last, bad, sat > 0), sat)
+	} else {
+		en := e.payload.schedule(e.now+regmap.LatDequantPipe, 2*u.lanes, 0)
+		sat, bad := u.restore((*[4]uint64)(&en.data))
+		en.sat = uint8(sat)
+		en.flags = itemFlags(last, bad, sat > 0)
+	}
 	if u.rowAt++; u.rowAt == u.rowBeats {
 		u.rowAt = 0
 		v.tokens = 1
@@ -284,7 +289,7 @@ func (e *Engine) readStat() {
 		u.bits.take(&w, 32)
 		minimum = uint16(w[0] >> 16)
 	}
-	stat, bad := model.ReadStat(uint16(w[0]), minimum)
+	stat, bad := u.coder.Format.ReadStat(uint16(w[0]), minimum)
 	u.stat, u.bad = stat, bad > 0
 	if u.tabled {
 		u.table = u.coder.AppendTable(u.table[:0], stat)

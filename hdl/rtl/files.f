@@ -11,6 +11,7 @@ kv_back.sv
 kv_echo.sv
 kv_fp16_clean.sv
 kv_ram_1r1w.sv
+kv_quant_part.sv
 kv_quant_gap.sv
 kv_quant_lane.sv
 kv_quant_scale.sv
@@ -20,7 +21,15 @@ kv_quant_columns.sv
 kv_quant_table.sv
 kv_quant_drain.sv
 kv_quant_pack.sv
+kv_quant_end.sv
+kv_quant_raw.sv
+kv_quant_item.sv
 kv_quant.sv
+kv_rotate_fix.sv
+kv_rotate_pair.sv
+kv_rotate_lanes.sv
+kv_rotate_round.sv
+kv_rotate.sv
 kv_dequant_load.sv
 kv_dequant_issue.sv
 kv_dequant_unpack.sv

@@ -24,7 +24,7 @@
 module kv_select #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxTokens = 4096,
-    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
+    parameter logic [11:0] Features = 12'hFFF,  // built in, bits kv_pkg::FEAT_*
     localparam int unsigned RowW = $clog2(MaxTokens)
 ) (
     input  logic                clk_i,

@@ -35,6 +35,7 @@ module kv_select_lane #(
   logic [14:0] weight_q[0:Ahead];
 
   kv_fp16_clean u_clean (
+      .bf16_i(1'b0),
       .x_i  (weight_i),
       .x_o  (clean0_o),
       .bad_o(bad0_o)
