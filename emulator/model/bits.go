@@ -7,6 +7,8 @@ type Bits struct {
 	acc   uint64 // bits that do not fill a word yet
 	n     uint   // how many
 	read  int    // bits taken
+
+	groups groups // scratch memory of the vector kernels
 }
 
 // Len is the number of bits held.

@@ -1,0 +1,35 @@
+//go:build !amd64
+
+package model
+
+// vector says that there are vector kernels: not for this processor. Nothing
+// calls what stands for them here.
+const vector = false
+
+func copyFinite([]uint64, []byte) int { panic("no vector kernels") }
+
+func tokenExtents([]uint64, int, []uint64, []uint64) { panic("no vector kernels") }
+
+func columnExtents(_, _, _ []uint64) { panic("no vector kernels") }
+
+func groupScales(_, _, _, _ []uint64, _, _ []float64, _ float64, _ uint64) {
+	panic("no vector kernels")
+}
+
+func tokenCodes(_ []uint64, _, _ int, _ []uint64, _ int, _, _ []uint64, _, _ []float64, _ int, _, _, _ uint64) {
+	panic("no vector kernels")
+}
+
+func columnCodes(_ []uint64, _ int, _ []uint64, _, _ []float64, _ int, _, _, _ uint64) {
+	panic("no vector kernels")
+}
+
+func tokenRestore(_, _ []byte, _, _ int, _, _ []float64, _ int, _, _ uint64) int {
+	panic("no vector kernels")
+}
+
+func columnRestore(_, _ []byte, _, _ []float64, _ int, _, _ uint64) int {
+	panic("no vector kernels")
+}
+
+func accumulate(_, _ []uint64) int { panic("no vector kernels") }
