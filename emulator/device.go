@@ -130,11 +130,11 @@ func (d *device) Recv(ctx context.Context, dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%w: receive with no request outstanding", driver.ErrProtocol)
 	}
 	d.link.quiet = 0
-	for n := 1; len(d.link.ends) == 0; n++ {
-		d.link.clock()
-		if n%slice != 0 {
+	for n := 0; len(d.link.ends) == 0; {
+		if n += d.link.burst(); n < slice {
 			continue
 		}
+		n = 0
 		if err := ctx.Err(); err != nil {
 			return dst, err
 		}

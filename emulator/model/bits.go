@@ -1,5 +1,7 @@
 package model
 
+import "encoding/binary"
+
 // Bits is a queue of bits, least significant first, kept in words.
 // The zero value is empty.
 type Bits struct {
@@ -64,4 +66,25 @@ func (b *Bits) word(i int) uint64 {
 		return b.acc
 	}
 	return 0
+}
+
+// Append removes the next n bytes, which are there, and appends them to dst.
+func (b *Bits) Append(dst []byte, n int) []byte {
+	at, off := b.read>>6, uint(b.read&63)
+	for left := n; left > 0; left -= 8 {
+		v := b.word(at) >> off
+		at++
+		if off != 0 {
+			v |= b.word(at) << (64 - off)
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, v)
+		if left < 8 {
+			dst = dst[:len(dst)-8+left]
+		}
+	}
+	b.read += 8 * n
+	if b.Len() == 0 {
+		b.Reset()
+	}
+	return dst
 }

@@ -397,93 +397,57 @@ columnCodesDone:
 	VZEROUPPER
 	RET
 
-// func tokenRestore(dst []byte, src []byte, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64) int
+// func tokenRestore(dst []byte, src []uint64, at int, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 // Requires: AVX, AVX2, BMI2, F16C, FMA3
 TEXT ·tokenRestore(SB), NOSPLIT, $0-144
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         src_base+24(FP), CX
-	MOVQ         head+48(FP), DX
-	MOVQ         group+56(FP), BX
-	MOVQ         bases_base+64(FP), SI
-	MOVQ         bases_len+72(FP), DI
-	MOVQ         scales_base+88(FP), R8
+	MOVQ         at+48(FP), DX
+	ADDQ         DX, CX
+	MOVQ         head+56(FP), DX
+	MOVQ         group+64(FP), BX
+	MOVQ         bases_base+72(FP), SI
+	MOVQ         bases_len+80(FP), DI
+	MOVQ         scales_base+96(FP), R8
 	VPBROADCASTQ sticky<>+0(SB), Y0
-	VPBROADCASTQ abs<>+0(SB), Y1
-	VPBROADCASTQ over<>+0(SB), Y2
-	VPBROADCASTQ top<>+0(SB), Y3
-	VPBROADCASTQ bottom<>+0(SB), Y4
-	MOVQ         bits+112(FP), R9
-	MOVQ         mask+120(FP), R10
-	MOVQ         flip+128(FP), R11
-	VPXOR        Y5, Y5, Y5
+	MOVQ         bits+120(FP), R9
+	MOVQ         mask+128(FP), R10
+	MOVQ         flip+136(FP), R11
 	XORQ         R12, R12
 	TESTQ        DI, DI
 	JZ           tokenRestoreDone
 
 tokenRestoreGroup:
 	ADDQ         DX, CX
-	VBROADCASTSD (SI)(R12*8), Y6
-	VBROADCASTSD (R8)(R12*8), Y7
+	VBROADCASTSD (SI)(R12*8), Y1
+	VBROADCASTSD (R8)(R12*8), Y2
 	LEAQ         (AX)(BX*2), R13
 
 tokenRestoreLoop:
 	MOVQ         (CX), R14
+	ADDQ         R9, CX
 	PDEPQ        R10, R14, R14
 	XORQ         R11, R14
-	VMOVQ        R14, X8
-	VPMOVZXBD    X8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VCVTDQ2PD    X8, Y8
-	VFMADD132PD  Y7, Y6, Y8
-	VPAND        Y8, Y0, Y11
-	VPADDQ       Y11, Y0, Y11
-	VPOR         Y8, Y11, Y8
-	VPANDN       Y8, Y0, Y8
-	VCVTPD2PSY   Y8, X10
-	VCVTDQ2PD    X9, Y8
-	VFMADD132PD  Y7, Y6, Y8
-	VPAND        Y8, Y0, Y11
-	VPADDQ       Y11, Y0, Y11
-	VPOR         Y8, Y11, Y8
-	VPANDN       Y8, Y0, Y8
-	VCVTPD2PSY   Y8, X8
-	VINSERTF128  $0x01, X8, Y10, Y8
-	VANDPS       Y8, Y1, Y11
-	VCMPPS       $0x1d, Y2, Y11, Y11
-	VPSUBD       Y11, Y5, Y5
-	VMINPS       Y3, Y8, Y8
-	VMAXPS       Y4, Y8, Y8
-	VCVTPS2PH    $0x00, Y8, (AX)
-	ADDQ         R9, CX
-	MOVQ         (CX), R14
-	PDEPQ        R10, R14, R14
-	XORQ         R11, R14
-	VMOVQ        R14, X8
-	VPMOVZXBD    X8, Y8
-	VEXTRACTI128 $0x01, Y8, X10
-	VCVTDQ2PD    X8, Y8
-	VFMADD132PD  Y7, Y6, Y8
-	VPAND        Y8, Y0, Y11
-	VPADDQ       Y11, Y0, Y11
-	VPOR         Y8, Y11, Y8
-	VPANDN       Y8, Y0, Y8
-	VCVTPD2PSY   Y8, X9
-	VCVTDQ2PD    X10, Y8
-	VFMADD132PD  Y7, Y6, Y8
-	VPAND        Y8, Y0, Y11
-	VPADDQ       Y11, Y0, Y11
-	VPOR         Y8, Y11, Y8
-	VPANDN       Y8, Y0, Y8
-	VCVTPD2PSY   Y8, X8
-	VINSERTF128  $0x01, X8, Y9, Y8
-	VANDPS       Y8, Y1, Y11
-	VCMPPS       $0x1d, Y2, Y11, Y11
-	VPSUBD       Y11, Y5, Y5
-	VMINPS       Y3, Y8, Y8
-	VMAXPS       Y4, Y8, Y8
-	VCVTPS2PH    $0x00, Y8, 16(AX)
-	ADDQ         R9, CX
-	ADDQ         $0x20, AX
+	VMOVQ        R14, X3
+	VPMOVZXBD    X3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VCVTDQ2PD    X3, Y3
+	VFMADD132PD  Y2, Y1, Y3
+	VPAND        Y3, Y0, Y6
+	VPADDQ       Y6, Y0, Y6
+	VPOR         Y3, Y6, Y3
+	VPANDN       Y3, Y0, Y3
+	VCVTPD2PSY   Y3, X5
+	VCVTDQ2PD    X4, Y3
+	VFMADD132PD  Y2, Y1, Y3
+	VPAND        Y3, Y0, Y4
+	VPADDQ       Y4, Y0, Y4
+	VPOR         Y3, Y4, Y3
+	VPANDN       Y3, Y0, Y3
+	VCVTPD2PSY   Y3, X3
+	VINSERTF128  $0x01, X3, Y5, Y3
+	VCVTPS2PH    $0x00, Y3, (AX)
+	ADDQ         $0x10, AX
 	CMPQ         AX, R13
 	JLT          tokenRestoreLoop
 	INCQ         R12
@@ -491,45 +455,24 @@ tokenRestoreLoop:
 	JLT          tokenRestoreGroup
 
 tokenRestoreDone:
-	VEXTRACTI128 $0x01, Y5, X0
-	VPADDD       X0, X5, X0
-	VPHADDD      X0, X0, X0
-	VPHADDD      X0, X0, X0
-	VMOVD        X0, AX
 	VZEROUPPER
-	MOVQ         AX, ret+136(FP)
 	RET
 
-DATA abs<>+0(SB)/8, $0x7fffffff7fffffff
-GLOBL abs<>(SB), RODATA|NOPTR, $8
-
-DATA over<>+0(SB)/8, $0x477ff000477ff000
-GLOBL over<>(SB), RODATA|NOPTR, $8
-
-DATA top<>+0(SB)/8, $0x477fe000477fe000
-GLOBL top<>(SB), RODATA|NOPTR, $8
-
-DATA bottom<>+0(SB)/8, $0xc77fe000c77fe000
-GLOBL bottom<>(SB), RODATA|NOPTR, $8
-
-// func columnRestore(dst []byte, src []byte, bases []float64, scales []float64, bits int, mask uint64, flip uint64) int
+// func columnRestore(dst []byte, src []uint64, at int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 // Requires: AVX, AVX2, BMI2, F16C, FMA3
 TEXT ·columnRestore(SB), NOSPLIT, $0-128
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         dst_len+8(FP), CX
 	MOVQ         src_base+24(FP), DX
-	MOVQ         bases_base+48(FP), BX
-	MOVQ         bases_len+56(FP), SI
-	MOVQ         scales_base+72(FP), DI
+	MOVQ         at+48(FP), BX
+	ADDQ         BX, DX
+	MOVQ         bases_base+56(FP), BX
+	MOVQ         bases_len+64(FP), SI
+	MOVQ         scales_base+80(FP), DI
 	VPBROADCASTQ sticky<>+0(SB), Y0
-	VPBROADCASTQ abs<>+0(SB), Y1
-	VPBROADCASTQ over<>+0(SB), Y2
-	VPBROADCASTQ top<>+0(SB), Y3
-	VPBROADCASTQ bottom<>+0(SB), Y4
-	MOVQ         bits+96(FP), R8
-	MOVQ         mask+104(FP), R9
-	MOVQ         flip+112(FP), R10
-	VPXOR        Y5, Y5, Y5
+	MOVQ         bits+104(FP), R8
+	MOVQ         mask+112(FP), R9
+	MOVQ         flip+120(FP), R10
 	LEAQ         (AX)(CX*1), CX
 	CMPQ         AX, CX
 	JGE          columnRestoreDone
@@ -539,66 +482,31 @@ columnRestoreRow:
 
 columnRestoreLoop:
 	MOVQ         (DX), R12
+	ADDQ         R8, DX
 	PDEPQ        R9, R12, R12
 	XORQ         R10, R12
-	VMOVQ        R12, X6
-	VPMOVZXBD    X6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VCVTDQ2PD    X6, Y6
-	VMOVUPD      (BX)(R11*8), Y9
-	VFMADD132PD  (DI)(R11*8), Y9, Y6
-	VPAND        Y6, Y0, Y9
-	VPADDQ       Y9, Y0, Y9
-	VPOR         Y6, Y9, Y6
-	VPANDN       Y6, Y0, Y6
-	VCVTPD2PSY   Y6, X8
-	VCVTDQ2PD    X7, Y6
-	VMOVUPD      32(BX)(R11*8), Y9
-	VFMADD132PD  32(DI)(R11*8), Y9, Y6
-	VPAND        Y6, Y0, Y9
-	VPADDQ       Y9, Y0, Y9
-	VPOR         Y6, Y9, Y6
-	VPANDN       Y6, Y0, Y6
-	VCVTPD2PSY   Y6, X6
-	VINSERTF128  $0x01, X6, Y8, Y6
-	VANDPS       Y6, Y1, Y9
-	VCMPPS       $0x1d, Y2, Y9, Y9
-	VPSUBD       Y9, Y5, Y5
-	VMINPS       Y3, Y6, Y6
-	VMAXPS       Y4, Y6, Y6
-	VCVTPS2PH    $0x00, Y6, (AX)(R11*2)
-	ADDQ         R8, DX
-	MOVQ         (DX), R12
-	PDEPQ        R9, R12, R12
-	XORQ         R10, R12
-	VMOVQ        R12, X6
-	VPMOVZXBD    X6, Y6
-	VEXTRACTI128 $0x01, Y6, X8
-	VCVTDQ2PD    X6, Y6
-	VMOVUPD      64(BX)(R11*8), Y9
-	VFMADD132PD  64(DI)(R11*8), Y9, Y6
-	VPAND        Y6, Y0, Y9
-	VPADDQ       Y9, Y0, Y9
-	VPOR         Y6, Y9, Y6
-	VPANDN       Y6, Y0, Y6
-	VCVTPD2PSY   Y6, X7
-	VCVTDQ2PD    X8, Y6
-	VMOVUPD      96(BX)(R11*8), Y9
-	VFMADD132PD  96(DI)(R11*8), Y9, Y6
-	VPAND        Y6, Y0, Y9
-	VPADDQ       Y9, Y0, Y9
-	VPOR         Y6, Y9, Y6
-	VPANDN       Y6, Y0, Y6
-	VCVTPD2PSY   Y6, X6
-	VINSERTF128  $0x01, X6, Y7, Y6
-	VANDPS       Y6, Y1, Y9
-	VCMPPS       $0x1d, Y2, Y9, Y9
-	VPSUBD       Y9, Y5, Y5
-	VMINPS       Y3, Y6, Y6
-	VMAXPS       Y4, Y6, Y6
-	VCVTPS2PH    $0x00, Y6, 16(AX)(R11*2)
-	ADDQ         R8, DX
-	ADDQ         $0x10, R11
+	VMOVQ        R12, X1
+	VPMOVZXBD    X1, Y1
+	VEXTRACTI128 $0x01, Y1, X2
+	VCVTDQ2PD    X1, Y1
+	VMOVUPD      (BX)(R11*8), Y4
+	VFMADD132PD  (DI)(R11*8), Y4, Y1
+	VPAND        Y1, Y0, Y4
+	VPADDQ       Y4, Y0, Y4
+	VPOR         Y1, Y4, Y1
+	VPANDN       Y1, Y0, Y1
+	VCVTPD2PSY   Y1, X3
+	VCVTDQ2PD    X2, Y1
+	VMOVUPD      32(BX)(R11*8), Y2
+	VFMADD132PD  32(DI)(R11*8), Y2, Y1
+	VPAND        Y1, Y0, Y2
+	VPADDQ       Y2, Y0, Y2
+	VPOR         Y1, Y2, Y1
+	VPANDN       Y1, Y0, Y1
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y3, Y1
+	VCVTPS2PH    $0x00, Y1, (AX)(R11*2)
+	ADDQ         $0x08, R11
 	CMPQ         R11, SI
 	JLT          columnRestoreLoop
 	LEAQ         (AX)(SI*2), AX
@@ -606,16 +514,10 @@ columnRestoreLoop:
 	JLT          columnRestoreRow
 
 columnRestoreDone:
-	VEXTRACTI128 $0x01, Y5, X0
-	VPADDD       X0, X5, X0
-	VPHADDD      X0, X0, X0
-	VPHADDD      X0, X0, X0
-	VMOVD        X0, AX
 	VZEROUPPER
-	MOVQ         AX, ret+120(FP)
 	RET
 
-// func accumulate(scores []uint64, x []uint64) int
+// func accumulate(scores []uint64, x []byte) int
 // Requires: AVX, AVX2, F16C, FMA3
 TEXT ·accumulate(SB), NOSPLIT, $0-56
 	MOVQ         scores_base+0(FP), AX

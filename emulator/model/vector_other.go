@@ -24,12 +24,12 @@ func columnCodes(_ []uint64, _ int, _ []uint64, _, _ []float64, _ int, _, _, _ u
 	panic("no vector kernels")
 }
 
-func tokenRestore(_, _ []byte, _, _ int, _, _ []float64, _ int, _, _ uint64) int {
+func tokenRestore([]byte, []uint64, int, int, int, []float64, []float64, int, uint64, uint64) {
 	panic("no vector kernels")
 }
 
-func columnRestore(_, _ []byte, _, _ []float64, _ int, _, _ uint64) int {
+func columnRestore([]byte, []uint64, int, []float64, []float64, int, uint64, uint64) {
 	panic("no vector kernels")
 }
 
-func accumulate(_, _ []uint64) int { panic("no vector kernels") }
+func accumulate([]uint64, []byte) int { panic("no vector kernels") }

@@ -37,17 +37,17 @@ func tokenCodes(dst []uint64, at int, head int, x []uint64, group int, scales []
 //go:noescape
 func columnCodes(dst []uint64, at int, x []uint64, mins []float64, recips []float64, bits int, mask uint64, low uint64, high uint64)
 
-// tokenRestore restores groups of so many elements, a multiple of 16, each behind head bytes, and counts the clamped ones. It reads up to 8 bytes beyond the last code.
+// tokenRestore restores, from byte at on, groups of so many elements, a multiple of 8, each behind head bytes. None may be clamped. It reads up to 8 bytes beyond the last code.
 //
 //go:noescape
-func tokenRestore(dst []byte, src []byte, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64) int
+func tokenRestore(dst []byte, src []uint64, at int, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 
-// columnRestore restores rows of as many elements as there are bases, a multiple of 16, until dst is full, and counts the clamped ones. It reads up to 8 bytes beyond the last code.
+// columnRestore restores, from byte at on, rows of as many elements as there are bases, a multiple of 8, until dst is full. None may be clamped. It reads up to 8 bytes beyond the last code.
 //
 //go:noescape
-func columnRestore(dst []byte, src []byte, bases []float64, scales []float64, bits int, mask uint64, flip uint64) int
+func columnRestore(dst []byte, src []uint64, at int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 
 // accumulate adds weights to scores, 8 at a time, as long as all are finite and positive and no sum leaves the range, and gives how many it added. scores is a multiple of 8 long; x has its weights at least.
 //
 //go:noescape
-func accumulate(scores []uint64, x []uint64) int
+func accumulate(scores []uint64, x []byte) int

@@ -10,7 +10,7 @@ import (
 const scoreBits = 40
 
 func accumulate() {
-	TEXT("accumulate", NOSPLIT, "func(scores, x []uint64) int")
+	TEXT("accumulate", NOSPLIT, "func(scores []uint64, x []byte) int")
 	Pragma("noescape")
 	Doc("accumulate adds weights to scores, 8 at a time, as long as all are finite and positive and no sum leaves the range, and gives how many it added. scores is a multiple of 8 long; x has its weights at least.")
 	scores, n := Load(Param("scores").Base(), GP64()), Load(Param("scores").Len(), GP64())
