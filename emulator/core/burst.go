@@ -69,6 +69,9 @@ func (e *Engine) burst(l *Ideal) (clocks uint64) {
 		clocks = e.burstSelect(l, limit)
 	}
 	if clocks == 0 {
+		if f.cmd.opcode == regmap.OpCompress && e.sel.left == 0 { // then go on with whole rows
+			limit = min(limit, uint64(e.comp.rowBeats-e.comp.beat))
+		}
 		clocks = e.burstFeed(l, limit)
 	}
 	return clocks

@@ -13,6 +13,11 @@ func (s *lines) add(l model.Line) {
 	s.bases, s.scales = append(s.bases, l.Base), append(s.scales, l.Scale)
 }
 
+// cut forgets the last n.
+func (s *lines) cut(n int) {
+	s.bases, s.scales = s.bases[:len(s.bases)-n], s.scales[:len(s.scales)-n]
+}
+
 // bankLines works out the lines of the bank that is issued, once. It reports that
 // no code of theirs is clamped.
 func (u *dequantUnit) bankLines() bool {

@@ -31,6 +31,10 @@ type flow struct {
 	last               uint64 // the cycle the back gave a beat in
 	item, rowAt        int    // as the unit's
 	cursor             uint64 // bit of the code queue that the next item starts at
+
+	seen  mark // an earlier cycle
+	since int  // groups, or items per channel, since then
+	until int  // and when to take a later one
 }
 
 // burstDequant passes cycles with packets in DEQUANTIZE's queue. Its parts wait
@@ -48,6 +52,7 @@ func (e *Engine) burstDequant(l *Ideal, feeds bool) uint64 {
 		if u.perChannel && fl.item == u.groupBeats {
 			break // its bank may be loaded anew
 		}
+		fl.repeat()
 	}
 	if fl.cycle == 0 {
 		u.roll(base)
