@@ -81,7 +81,7 @@ func benchDevice(b *testing.B, r packet.Request, steps bool) {
 }
 
 // benchPackets gives a few packets, and how many fp16 elements each is about.
-func benchPackets(b *testing.B, d driver.Device, r packet.Request) (wires [][]byte, elements int) {
+func benchPackets(b testing.TB, d driver.Device, r packet.Request) (wires [][]byte, elements int) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	normal := func(n int, spread float64) (x []byte) {
 		for range n {

@@ -26,9 +26,9 @@ func (u *dequantUnit) bankLines() bool {
 		b.lined, b.clamps = true, false
 		b.lines.bases, b.lines.scales = b.lines.bases[:0], b.lines.scales[:0]
 		for _, s := range b.stats[:u.rowBeats*u.lanes] {
-			l := u.coder.Line(s)
+			l, clamps := u.coder.Line(s)
 			b.lines.add(l)
-			b.clamps = b.clamps || u.coder.Clamps(l)
+			b.clamps = b.clamps || clamps
 		}
 	}
 	return !b.clamps

@@ -1,40 +1,50 @@
 package core
 
 import (
-	"math/bits"
-
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/emulator/model"
 )
 
 // burstItems is the most cycles of a burst of DEQUANTIZE.
-const burstItems = 1024
+const burstItems = 2048
 
 // flow is DEQUANTIZE between front and back without the data: what is taken,
-// loaded, issued and given in each cycle.
+// loaded, issued and given in each cycle of a burst.
 type flow struct {
-	e     *Engine
-	l     *Ideal
-	feeds bool // the front is in PAY
+	e *Engine
+	l *Ideal
 
-	cycle     uint64 // of the burst
-	taken     uint64 // beats by the slice
-	fed       uint64 // beats by the front
-	mostTaken uint64
-	mostFed   uint64
-	slice     int // beats in the input slice
+	// What does not change.
+	feeds      bool // the front is in PAY
+	need, head int  // units of an item, and before the first of a group
+	room       int  // of the payload FIFO, beyond which nothing is issued
+	mostTaken  uint64
+	mostFed    uint64
+	mostIssued uint64
+	mostGave   int
 
-	issued, mostIssued uint64
-	pipe               uint64 // bit i: an item is pushed i cycles from now
-	waiting            int    // the payload FIFO's count
-	gave, mostGave     int
-	last               uint64 // the cycle the back gave a beat in
-	item, rowAt        int    // as the unit's
-	cursor             uint64 // bit of the code queue that the next item starts at
+	flowState
+	cycle, taken, fed, issued uint64
+	moved                     uint64 // as the unit's
+	gave                      int
+	last                      uint64 // the cycle in which the back gave a beat
+	groups                    int    // begun
+	restored                  uint64 // items
+	cursor                    uint64 // bit of the code queue that the next group starts at
+	scales                    bool   // the front takes scales or minima
+	complete                  bool   // there are scales
 
 	seen  mark // an earlier cycle
-	since int  // groups, or items per channel, since then
+	since int  // cycles, or groups per token, since then
 	until int  // and when to take a later one
+}
+
+// flowState decides, with what cannot run out soon, on all cycles to come.
+type flowState struct {
+	fill, item, fifo int    // as the unit's
+	waiting          int    // the payload FIFO's count
+	slice            int    // beats in the input slice
+	pipe             uint64 // bit i: an item is pushed i cycles from now
 }
 
 // burstDequant passes cycles with packets in DEQUANTIZE's queue. Its parts wait
@@ -43,28 +53,28 @@ type flow struct {
 // should do: an end of a packet or response, something not finite or clamped.
 func (e *Engine) burstDequant(l *Ideal, feeds bool) uint64 {
 	u := &e.dequant
-	if u.coder.Paired || u.queue[0].items < 2 {
+	if u.coder.Paired || u.queue[0].items < 2 || u.item > 0 && !u.straight() {
 		return 0
 	}
 	base := u.unroll()
 	fl := e.newFlow(l, feeds)
 	for fl.cycle < burstItems && fl.step() {
-		if u.perChannel && fl.item == u.groupBeats {
-			break // its bank may be loaded anew
-		}
 		fl.repeat()
 	}
 	if fl.cycle == 0 {
 		u.roll(base)
 		return 0
 	}
-	r := e.run(l, fl.cycle)
-	u.queue[0].items -= fl.issued
-	ringed := int(e.payload.tail - e.payload.head) // entries from before the burst
-	r.drain()
-	e.restoreItems(&r, &fl, ringed)
+	fl.restore()
 	u.roll(base)
-	r.gave, r.last = uint64(fl.gave), e.now+fl.last
+	u.fill, u.fifo, u.moved = fl.fill, fl.fifo, fl.moved
+	u.queue[0].items -= fl.issued
+	if u.perChannel {
+		fl.groups *= u.rowBeats * u.lanes
+	}
+	e.regs.counters[cntGroups] += uint32(fl.groups)
+	r := e.run(l, fl.cycle)
+	fl.hand(&r)
 	r.finish(0)
 	if feeds {
 		e.iskid.n = fl.slice
@@ -75,7 +85,15 @@ func (e *Engine) burstDequant(l *Ideal, feeds bool) uint64 {
 
 func (e *Engine) newFlow(l *Ideal, feeds bool) flow {
 	u, p := &e.dequant, &e.payload
-	fl := flow{e: e, l: l, feeds: feeds, slice: e.iskid.n, mostIssued: u.queue[0].items - 1, waiting: p.count(), item: u.item, rowAt: u.rowAt, cursor: u.bits.read}
+	fl := flow{e: e, l: l, feeds: feeds, need: int(u.coder.Bits), head: u.headUnits, room: e.depth - regmap.LatDequantSlack}
+	fl.flowState = flowState{fill: u.fill, item: u.item, fifo: u.fifo, waiting: p.count(), slice: e.iskid.n}
+	fl.moved, fl.mostIssued, fl.mostGave = u.moved, u.queue[0].items-1, 1<<30
+	fl.cursor = u.bits.read
+	if u.item > 0 {
+		fl.cursor += uint64((u.groupBeats - u.item) * u.lanes * fl.need)
+	}
+	fl.scales = feeds && u.perChannel && u.prefixAt < u.prefix
+	fl.complete = !u.perChannel || u.banks[u.issuing].complete
 	if feeds {
 		fl.mostTaken = uint64((len(l.Packet) - l.At) / e.beatBytes)
 		// The last beat, be it expected or not, is left to a step.
@@ -85,7 +103,6 @@ func (e *Engine) newFlow(l *Ideal, feeds bool) flow {
 	for i := p.seen; i != p.tail; i++ {
 		fl.pipe |= 1 << (p.ring[int(i)&mask].at - e.now)
 	}
-	fl.mostGave = 1 << 30
 	for i := p.head; i != p.tail; i++ {
 		if p.ring[int(i)&mask].flags&entLast != 0 {
 			fl.mostGave = int(i - p.head)
@@ -93,21 +110,26 @@ func (e *Engine) newFlow(l *Ideal, feeds bool) flow {
 		}
 	}
 	u.lines.bases, u.lines.scales = u.lines.bases[:0], u.lines.scales[:0]
+	u.made, u.used = u.made[:0], 0
 	return fl
 }
 
 // step passes a cycle, or none.
 func (fl *flow) step() bool {
-	e := fl.e
-	u := &e.dequant
-	need := u.needAt(fl.item)
-	issue := u.fill >= need && fl.waiting <= e.depth-regmap.LatDequantSlack && (!u.perChannel || u.banks[u.issuing].complete)
-	feed := fl.feeds && u.ready()
-	switch {
-	case fl.waiting > 0 && fl.gave == fl.mostGave,
-		issue && (fl.issued == fl.mostIssued || !fl.straight()),
-		feed && (fl.slice == 0 || fl.fed == fl.mostFed || !fl.finite()),
-		fl.feeds && fl.taken == fl.mostTaken && fl.slice < 2:
+	u := &fl.e.dequant
+	need := fl.need
+	if fl.item == 0 {
+		need += fl.head
+	}
+	issue := fl.fill >= need && fl.waiting <= fl.room && fl.complete
+	feed := fl.feeds && (fl.fifo < u.codeDepth || fl.scales)
+	if fl.scales {
+		feed = u.ready()
+	}
+	take := fl.feeds && fl.slice < 2
+	if fl.waiting > 0 && fl.gave == fl.mostGave || issue && fl.issued == fl.mostIssued ||
+		feed && (fl.slice == 0 || fl.fed == fl.mostFed || fl.scales && !fl.finite()) ||
+		take && fl.taken == fl.mostTaken || issue && fl.item == 0 && !fl.straight() {
 		return false
 	}
 	if fl.waiting > 0 {
@@ -116,22 +138,18 @@ func (fl *flow) step() bool {
 		fl.last = fl.cycle
 	}
 	if issue {
-		u.fill -= need
+		fl.fill -= need
 	}
-	if u.fifo > 0 && u.moved < u.queue[0].mark && u.fill <= u.capacity-16 {
-		u.fifo--
-		u.moved++
-		u.fill += 16
+	if fl.fifo > 0 && fl.moved < u.queue[0].mark && fl.fill <= u.capacity-16 {
+		fl.fifo--
+		fl.moved++
+		fl.fill += 16
 	}
 	if issue {
 		fl.issue()
 	}
-	take := fl.feeds && fl.slice < 2
 	if feed {
-		b := e.beatAt(fl.next())
-		e.feedDequant(&b)
-		fl.fed++
-		fl.slice--
+		fl.feed()
 	}
 	if take {
 		fl.slice++
@@ -143,6 +161,40 @@ func (fl *flow) step() bool {
 	return true
 }
 
+// issue issues an item.
+func (fl *flow) issue() {
+	u := &fl.e.dequant
+	if fl.item == 0 {
+		fl.groups++
+	}
+	fl.pipe |= 1 << regmap.LatDequantPipe
+	fl.issued++
+	if fl.item++; fl.item < u.groupBeats {
+		return
+	}
+	fl.item = 0
+	if u.perChannel { // its bank may be loaded anew
+		fl.restore()
+		fl.complete = u.banks[u.issuing].complete
+	}
+}
+
+// feed gives a beat to the unit.
+func (fl *flow) feed() {
+	e := fl.e
+	u := &e.dequant
+	b := e.beatAt(fl.next())
+	u.fifo = fl.fifo
+	e.feedDequant(&b)
+	fl.fifo = u.fifo
+	fl.fed++
+	fl.slice--
+	if u.perChannel {
+		fl.scales = u.prefixAt < u.prefix
+		fl.complete = u.banks[u.issuing].complete
+	}
+}
+
 // next is the beat that the front takes next, and what follows.
 func (fl *flow) next() []byte {
 	return fl.l.Packet[fl.l.At+(int(fl.taken)-fl.slice)*fl.e.beatBytes:]
@@ -150,127 +202,21 @@ func (fl *flow) next() []byte {
 
 // finite reports that the next beat has no scale or minimum that is not finite.
 func (fl *flow) finite() bool {
-	u := &fl.e.dequant
-	if !u.perChannel || u.prefixAt == u.prefix {
-		return true
-	}
 	b := fl.e.beatAt(fl.next())
 	return model.CountNonFinite(b[:]) == 0
 }
 
-// straight reports that the next item is restored like all of its group: scale
-// and minimum are finite and no code is clamped.
+// straight reports that all codes of the next group restore by a line: scale and
+// minimum are finite and no code is clamped.
 func (fl *flow) straight() bool {
 	u := &fl.e.dequant
 	if u.perChannel {
-		return u.bankLines() && !u.banks[u.issuing].nonFinite
+		return u.straight()
 	}
-	if fl.item > 0 {
-		return !u.bad && (len(u.lines.bases) > 0 || !u.coder.Clamps(u.coder.Line(u.stat)))
+	line, ok := u.coder.ReadLine(u.bits.peek(fl.cursor))
+	if ok {
+		u.lines.add(line)
+		fl.cursor += uint64((u.headUnits + u.groupBeats*fl.need) * u.lanes)
 	}
-	h := u.bits.peek(fl.cursor)
-	var minimum uint16
-	if u.coder.Stats() == 2 {
-		minimum = uint16(h >> 16)
-	}
-	stat, bad := model.ReadStat(uint16(h), minimum)
-	line := u.coder.Line(stat)
-	if bad > 0 || u.coder.Clamps(line) {
-		return false
-	}
-	u.lines.add(line)
-	return true
-}
-
-// issue issues an item.
-func (fl *flow) issue() {
-	e := fl.e
-	u, c := &e.dequant, &e.regs.counters
-	if fl.item == 0 {
-		groups := 1
-		if u.perChannel {
-			groups = u.rowBeats * u.lanes
-		} else {
-			fl.cursor += uint64(u.headUnits * u.lanes)
-		}
-		c[cntGroups] += uint32(groups)
-	}
-	fl.cursor += uint64(u.lanes) * uint64(u.coder.Bits)
-	fl.pipe |= 1 << regmap.LatDequantPipe
-	fl.issued++
-	if fl.rowAt++; fl.rowAt == u.rowBeats {
-		fl.rowAt = 0
-		c[cntTokens]++
-	}
-	if fl.item++; fl.item == u.groupBeats && !u.perChannel {
-		fl.item = 0
-	}
-}
-
-// restoreItems restores what was issued, behind the ring's entries from before
-// the burst, and parts it into what was given and what waits.
-func (e *Engine) restoreItems(r *run, fl *flow, ringed int) {
-	bytes := int(fl.issued) * e.beatBytes
-	from := len(r.l.Got)
-	r.l.Got = append(r.l.Got, make([]byte, bytes)...)
-	dst := r.l.Got[from:]
-	groups := 0
-	for len(dst) > 0 {
-		n := e.restoreSome(dst, &groups)
-		dst = dst[n:]
-	}
-	given := max(fl.gave-ringed, 0)
-	e.back.bytesOut += uint32(given * e.beatBytes)
-	rest := r.l.Got[from+given*e.beatBytes:]
-	r.l.Got = r.l.Got[:from+given*e.beatBytes]
-	left := len(rest) / e.beatBytes
-	coming := bits.OnesCount64(fl.pipe)
-	pipe := fl.pipe
-	for ; coming > left; coming-- { // scheduled before the burst
-		pipe &= pipe - 1
-	}
-	for ; left > 0; left-- {
-		at := r.end - 1
-		if left <= coming {
-			at = r.end + uint64(bits.TrailingZeros64(pipe))
-			pipe &= pipe - 1
-		}
-		e.payload.schedule(at, e.beatBytes, 0).data = e.beatAt(rest)
-		rest = rest[e.beatBytes:]
-	}
-}
-
-// restoreSome restores an item, or as many whole groups (rows, per channel) as
-// there are, and gives the bytes of them. groups counts those begun in the burst.
-func (e *Engine) restoreSome(dst []byte, groups *int) (n int) {
-	u := &e.dequant
-	switch {
-	case !u.perChannel && u.item == 0 && len(dst) >= u.groupBeats*e.beatBytes:
-		size := u.groupBeats * e.beatBytes
-		k := len(dst) / size
-		b, s := u.lines.bases[*groups:*groups+k], u.lines.scales[*groups:*groups+k]
-		*groups += k
-		u.bits.read = uint64(u.coder.RestoreTokens(dst[:k*size], u.bits.ring, int(u.bits.read), size/2, b, s))
-		u.rowAt = (u.rowAt + k*u.groupBeats) % u.rowBeats
-		return k * size
-	case u.perChannel && u.rowAt == 0 && len(dst) >= u.rowBeats*e.beatBytes:
-		size := u.rowBeats * e.beatBytes
-		k := len(dst) / size
-		b := &u.banks[u.issuing].lines
-		u.bits.read = uint64(u.coder.RestoreRows(dst[:k*size], u.bits.ring, int(u.bits.read), b.bases, b.scales))
-		u.advance(k * u.rowBeats)
-		return k * size
-	}
-	if u.item == 0 && !u.perChannel {
-		e.readStat()
-		*groups++
-	}
-	var item [4]uint64
-	u.restore(&item)
-	if u.rowAt++; u.rowAt == u.rowBeats {
-		u.rowAt = 0
-	}
-	u.advance(1)
-	e.putBeat(dst, (*Beat)(&item))
-	return e.beatBytes
+	return ok
 }

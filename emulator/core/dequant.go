@@ -64,6 +64,8 @@ type dequantUnit struct {
 	bits    codeBits
 	flat    codeBits // what stands in for bits in a burst
 	lines   lines    // of the groups that a burst began
+	used    int      // of them, by what was restored
+	made    []byte   // what a burst restored
 }
 
 func (u *dequantUnit) init(p regmap.Params) {

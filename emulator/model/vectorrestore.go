@@ -1,21 +1,31 @@
 package model
 
-import "math"
-
 // Line is how the codes of a group restore: code q, its sign bit inverted, to
 // Base + q Scale. Both are whole numbers of units, and so are exact.
 type Line struct{ Base, Scale float64 }
 
-// Line gives the line of a group.
-func (c Coder) Line(s Stat) Line {
-	return Line{float64(s.Min-c.origin()*s.Scale) / (1 << 24), float64(s.Scale) / (1 << 24)}
+// Line gives the line of a group, and whether any of its codes restores to a
+// number beyond the range. The numbers of all lie between those of the first and
+// the last.
+func (c Coder) Line(s Stat) (l Line, clamps bool) {
+	first := s.Min - c.origin()*s.Scale
+	last := first + (1<<c.Bits-1)*s.Scale
+	const beyond = 65520 << 24
+	clamps = max(first, last) >= beyond || min(first, last) <= -beyond
+	return Line{float64(first) / (1 << 24), float64(s.Scale) / (1 << 24)}, clamps
 }
 
-// Clamps reports whether a code of the group may restore to a number beyond the
-// range. The numbers of all codes lie between those of the first and the last.
-func (c Coder) Clamps(l Line) bool {
-	last := l.Base + float64(uint(1)<<c.Bits-1)*l.Scale
-	return math.Abs(l.Base) >= 65520 || math.Abs(last) >= 65520
+// ReadLine reads scale (low half) and minimum, where there is one, of a group. It
+// reports whether they are finite and no code is clamped.
+func (c Coder) ReadLine(stored uint32) (l Line, ok bool) {
+	if c.Stats() == 1 {
+		stored &= 0xffff
+	}
+	if _, bad := CleanWord(uint64(stored)); bad > 0 {
+		return l, false
+	}
+	l, clamps := c.Line(Stat{Units(uint16(stored)), Units(uint16(stored >> 16))})
+	return l, !clamps
 }
 
 // flips is flip in every byte.
