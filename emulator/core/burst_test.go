@@ -21,7 +21,7 @@ func FuzzBurst(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, shape byte) {
 		p := regmap.Params{Lanes: 2 << (shape & 3), MaxDim: 32 << (shape >> 2 & 3), TileTokens: 32 << (shape >> 4 & 3), MaxTokens: 256}
-		newTwin(t, p, rand.New(rand.NewPCG(seed, uint64(shape)))).run(60_000)
+		newTwin(t, p, rand.New(rand.NewPCG(seed, uint64(shape)))).run(30_000)
 	})
 }
 

@@ -2,21 +2,7 @@ package core
 
 import (
 	"encoding/binary"
-
-	"github.com/kvaccel/kvaccel/emulator/model"
 )
-
-// lines is how the codes of some groups restore.
-type lines struct{ bases, scales []float64 }
-
-func (s *lines) add(l model.Line) {
-	s.bases, s.scales = append(s.bases, l.Base), append(s.scales, l.Scale)
-}
-
-// cut forgets the last n.
-func (s *lines) cut(n int) {
-	s.bases, s.scales = s.bases[:len(s.bases)-n], s.scales[:len(s.scales)-n]
-}
 
 // bankLines works out the lines of the bank that is issued, once. It reports that
 // no code of theirs is clamped.
@@ -24,12 +10,14 @@ func (u *dequantUnit) bankLines() bool {
 	b := &u.banks[u.issuing]
 	if !b.lined {
 		b.lined, b.clamps = true, false
-		b.lines.bases, b.lines.scales = b.lines.bases[:0], b.lines.scales[:0]
+		b.lines.Cut(0)
 		for _, s := range b.stats[:u.rowBeats*u.lanes] {
-			l, clamps := u.coder.Line(s)
-			b.lines.add(l)
-			b.clamps = b.clamps || clamps
+			if !b.lines.Add(u.coder, s) {
+				b.clamps = true
+				break
+			}
 		}
+		b.lines.Narrow()
 	}
 	return !b.clamps
 }
@@ -70,14 +58,6 @@ func (u *dequantUnit) roll(base uint64) {
 	for i := u.flat.read >> 6; i<<6 < u.flat.write; i++ {
 		u.bits.ring[(base>>6+i)&mask] = u.flat.ring[i]
 	}
-}
-
-// peek gives 32 bits from position at on.
-func (q *codeBits) peek(at uint64) uint32 {
-	mask := uint64(len(q.ring) - 1)
-	lo, hi := q.ring[at>>6&mask], q.ring[(at>>6+1)&mask]
-	off := at & 63
-	return uint32(lo>>off | hi<<1<<(63-off))
 }
 
 // putBeat writes a beat.

@@ -109,7 +109,7 @@ func (e *Engine) newFlow(l *Ideal, feeds bool) flow {
 			break
 		}
 	}
-	u.lines.bases, u.lines.scales = u.lines.bases[:0], u.lines.scales[:0]
+	u.lines.Cut(0)
 	u.made, u.used = u.made[:0], 0
 	return fl
 }
@@ -213,10 +213,15 @@ func (fl *flow) straight() bool {
 	if u.perChannel {
 		return u.straight()
 	}
-	line, ok := u.coder.ReadLine(u.bits.peek(fl.cursor))
-	if ok {
-		u.lines.add(line)
-		fl.cursor += uint64((u.headUnits + u.groupBeats*fl.need) * u.lanes)
-	}
-	return ok
+	return fl.begin(1) == 1
+}
+
+// begin reads scale and minimum of the next per-token groups, up to n, and gives
+// how many of them are straight.
+func (fl *flow) begin(n int) int {
+	u := &fl.e.dequant
+	size := uint64((u.headUnits + u.groupBeats*fl.need) * u.lanes)
+	n = u.lines.Read(u.coder, u.bits.ring, fl.cursor, size, n)
+	fl.cursor += uint64(n) * size
+	return n
 }

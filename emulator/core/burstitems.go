@@ -1,14 +1,18 @@
 package core
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/kvaccel/kvaccel/emulator/model"
+)
 
 // straight reports that the codes of the group at work restore by lines.
 func (u *dequantUnit) straight() bool {
 	if u.perChannel {
 		return u.bankLines() && !u.banks[u.issuing].nonFinite
 	}
-	_, clamps := u.coder.Line(u.stat)
-	return !u.bad && !clamps
+	var l model.Lines
+	return !u.bad && l.Add(u.coder, u.stat)
 }
 
 // restore restores what was issued and is not restored yet.
@@ -35,16 +39,14 @@ func (e *Engine) restoreSome(dst []byte) (n int) {
 	case !u.perChannel && u.item == 0 && len(dst) >= u.groupBeats*e.beatBytes:
 		size := u.groupBeats * e.beatBytes
 		k := len(dst) / size
-		b, s := u.lines.bases[u.used:u.used+k], u.lines.scales[u.used:u.used+k]
+		u.bits.read = uint64(u.coder.RestoreTokens(dst[:k*size], u.bits.ring, int(u.bits.read), size/2, &u.lines, u.used, k))
 		u.used += k
-		u.bits.read = uint64(u.coder.RestoreTokens(dst[:k*size], u.bits.ring, int(u.bits.read), size/2, b, s))
 		e.countRows(k * u.groupBeats)
 		return k * size
 	case u.perChannel && u.rowAt == 0 && len(dst) >= u.rowBeats*e.beatBytes:
 		size := u.rowBeats * e.beatBytes
 		k := len(dst) / size
-		b := &u.banks[u.issuing].lines
-		u.bits.read = uint64(u.coder.RestoreRows(dst[:k*size], u.bits.ring, int(u.bits.read), b.bases, b.scales))
+		u.bits.read = uint64(u.coder.RestoreRows(dst[:k*size], u.bits.ring, int(u.bits.read), &u.banks[u.issuing].lines))
 		e.regs.counters[cntTokens] += uint32(k)
 		u.advance(k * u.rowBeats)
 		return k * size

@@ -88,18 +88,13 @@ func (fl *flow) skip() {
 // periods without one that a step should take.
 func (fl *flow) straightGroups(n uint64, each int) uint64 {
 	u := &fl.e.dequant
-	for i := range n {
-		from := fl.cursor
-		for k := range each {
-			if !fl.straight() {
-				u.lines.cut(k)
-				fl.cursor = from
-				return i
-			}
-		}
-		fl.groups += each
-	}
-	return n
+	from, had := fl.cursor, u.lines.Len()
+	begun := fl.begin(int(n) * each)
+	whole := begun / each
+	fl.groups += whole * each
+	u.lines.Cut(had + whole*each)
+	fl.cursor = from + (fl.cursor-from)/uint64(max(begun, 1))*uint64(whole*each)
+	return uint64(whole)
 }
 
 // loadCodes puts n beats of codes into the code queue, which does not wrap.

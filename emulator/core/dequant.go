@@ -14,9 +14,9 @@ type bank struct {
 	words     []uint64
 	table     []uint32 // of all channels, where tabled and steps began to issue it
 
-	lines  lines // for bursts
-	lined  bool  // they are there
-	clamps bool  // one of them has codes beyond the range
+	lines  model.Lines // for bursts
+	lined  bool        // they are there
+	clamps bool        // one of them has codes beyond the range
 }
 
 // restoring is a packet in DEQUANTIZE's queue.
@@ -62,10 +62,10 @@ type dequantUnit struct {
 	bad     bool      // the group's scale or minimum is non-finite
 	banks   [2]bank
 	bits    codeBits
-	flat    codeBits // what stands in for bits in a burst
-	lines   lines    // of the groups that a burst began
-	used    int      // of them, by what was restored
-	made    []byte   // what a burst restored
+	flat    codeBits    // what stands in for bits in a burst
+	lines   model.Lines // of the groups that a burst began
+	used    int         // of them, by what was restored
+	made    []byte      // what a burst restored
 }
 
 func (u *dequantUnit) init(p regmap.Params) {

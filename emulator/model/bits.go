@@ -36,6 +36,11 @@ func (b *Bits) Put(v uint64, n uint) {
 func (b *Bits) Take(dst *[4]uint64, n int) {
 	at, off := b.read>>6, uint(b.read&63)
 	*dst = [4]uint64{}
+	if off == 0 && n&63 == 0 && at+n/64 < len(b.words) {
+		copy(dst[:n/64], b.words[at:])
+		b.read += n
+		return
+	}
 	for i := 0; 64*i < n; i++ {
 		v := b.word(at+i) >> off
 		if off != 0 {

@@ -28,20 +28,24 @@ func CountNonFinite(x []uint64) int {
 	return n
 }
 
-// LoadScales reads scales, four a word, into stats. Symmetric groups have no
+// LoadScales reads scales, four a word, into stats, and cleans the words. Symmetric groups have no
 // minimum, so LoadScales zeroes it; LoadMinima then fills it in for others.
 func LoadScales(stats []Stat, x []uint64) {
 	for i := range stats {
-		h, _ := Clean(uint16(x[i/4] >> (i % 4 * 16)))
-		stats[i] = Stat{Scale: Units(h)}
+		if i%4 == 0 {
+			x[i/4], _ = CleanWord(x[i/4])
+		}
+		stats[i] = Stat{Scale: Units(uint16(x[i/4] >> (i % 4 * 16)))}
 	}
 }
 
 // LoadMinima reads minima, four a word, into stats.
 func LoadMinima(stats []Stat, x []uint64) {
 	for i := range stats {
-		h, _ := Clean(uint16(x[i/4] >> (i % 4 * 16)))
-		stats[i].Min = Units(h)
+		if i%4 == 0 {
+			x[i/4], _ = CleanWord(x[i/4])
+		}
+		stats[i].Min = Units(uint16(x[i/4] >> (i % 4 * 16)))
 	}
 }
 

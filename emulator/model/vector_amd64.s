@@ -458,6 +458,57 @@ tokenRestoreDone:
 	VZEROUPPER
 	RET
 
+// func tokenRestoreNarrow(dst []byte, src []uint64, at int, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
+// Requires: AVX, AVX2, BMI2, F16C, FMA3
+TEXT ·tokenRestoreNarrow(SB), NOSPLIT, $0-144
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         src_base+24(FP), CX
+	MOVQ         at+48(FP), DX
+	ADDQ         DX, CX
+	MOVQ         head+56(FP), DX
+	MOVQ         group+64(FP), BX
+	MOVQ         bases_base+72(FP), SI
+	MOVQ         bases_len+80(FP), DI
+	MOVQ         scales_base+96(FP), R8
+	VPBROADCASTQ sticky<>+0(SB), Y0
+	MOVQ         bits+120(FP), R9
+	MOVQ         mask+128(FP), R10
+	MOVQ         flip+136(FP), R11
+	XORQ         R12, R12
+	TESTQ        DI, DI
+	JZ           tokenRestoreNarrowDone
+
+tokenRestoreNarrowGroup:
+	ADDQ         DX, CX
+	VBROADCASTSD (SI)(R12*8), Y0
+	VCVTPD2PSY   Y0, X0
+	VBROADCASTSS X0, Y0
+	VBROADCASTSD (R8)(R12*8), Y1
+	VCVTPD2PSY   Y1, X1
+	VBROADCASTSS X1, Y1
+	LEAQ         (AX)(BX*2), R13
+
+tokenRestoreNarrowLoop:
+	MOVQ        (CX), R14
+	ADDQ        R9, CX
+	PDEPQ       R10, R14, R14
+	XORQ        R11, R14
+	VMOVQ       R14, X2
+	VPMOVZXBD   X2, Y2
+	VCVTDQ2PS   Y2, Y2
+	VFMADD213PS Y0, Y1, Y2
+	VCVTPS2PH   $0x00, Y2, (AX)
+	ADDQ        $0x10, AX
+	CMPQ        AX, R13
+	JLT         tokenRestoreNarrowLoop
+	INCQ        R12
+	CMPQ        R12, DI
+	JLT         tokenRestoreNarrowGroup
+
+tokenRestoreNarrowDone:
+	VZEROUPPER
+	RET
+
 // func columnRestore(dst []byte, src []uint64, at int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 // Requires: AVX, AVX2, BMI2, F16C, FMA3
 TEXT ·columnRestore(SB), NOSPLIT, $0-128
@@ -514,6 +565,50 @@ columnRestoreLoop:
 	JLT          columnRestoreRow
 
 columnRestoreDone:
+	VZEROUPPER
+	RET
+
+// func columnRestoreNarrow(dst []byte, src []uint64, at int, bases []float32, scales []float32, bits int, mask uint64, flip uint64)
+// Requires: AVX, AVX2, BMI2, F16C, FMA3
+TEXT ·columnRestoreNarrow(SB), NOSPLIT, $0-128
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         src_base+24(FP), DX
+	MOVQ         at+48(FP), BX
+	ADDQ         BX, DX
+	MOVQ         bases_base+56(FP), BX
+	MOVQ         bases_len+64(FP), SI
+	MOVQ         scales_base+80(FP), DI
+	VPBROADCASTQ sticky<>+0(SB), Y0
+	MOVQ         bits+104(FP), R8
+	MOVQ         mask+112(FP), R9
+	MOVQ         flip+120(FP), R10
+	LEAQ         (AX)(CX*1), CX
+	CMPQ         AX, CX
+	JGE          columnRestoreNarrowDone
+
+columnRestoreNarrowRow:
+	XORQ R11, R11
+
+columnRestoreNarrowLoop:
+	VMOVUPS     (DI)(R11*4), Y0
+	MOVQ        (DX), R12
+	ADDQ        R8, DX
+	PDEPQ       R9, R12, R12
+	XORQ        R10, R12
+	VMOVQ       R12, X1
+	VPMOVZXBD   X1, Y1
+	VCVTDQ2PS   Y1, Y1
+	VFMADD213PS (BX)(R11*4), Y0, Y1
+	VCVTPS2PH   $0x00, Y1, (AX)(R11*2)
+	ADDQ        $0x08, R11
+	CMPQ        R11, SI
+	JLT         columnRestoreNarrowLoop
+	LEAQ        (AX)(SI*2), AX
+	CMPQ        AX, CX
+	JLT         columnRestoreNarrowRow
+
+columnRestoreNarrowDone:
 	VZEROUPPER
 	RET
 

@@ -28,7 +28,15 @@ func tokenRestore([]byte, []uint64, int, int, int, []float64, []float64, int, ui
 	panic("no vector kernels")
 }
 
+func tokenRestoreNarrow([]byte, []uint64, int, int, int, []float64, []float64, int, uint64, uint64) {
+	panic("no vector kernels")
+}
+
 func columnRestore([]byte, []uint64, int, []float64, []float64, int, uint64, uint64) {
+	panic("no vector kernels")
+}
+
+func columnRestoreNarrow([]byte, []uint64, int, []float32, []float32, int, uint64, uint64) {
 	panic("no vector kernels")
 }
 

@@ -42,10 +42,20 @@ func columnCodes(dst []uint64, at int, x []uint64, mins []float64, recips []floa
 //go:noescape
 func tokenRestore(dst []byte, src []uint64, at int, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 
+// tokenRestoreNarrow restores, from byte at on, groups of so many elements, a multiple of 8, each behind head bytes. None may be clamped. It reads up to 8 bytes beyond the last code.
+//
+//go:noescape
+func tokenRestoreNarrow(dst []byte, src []uint64, at int, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
+
 // columnRestore restores, from byte at on, rows of as many elements as there are bases, a multiple of 8, until dst is full. None may be clamped. It reads up to 8 bytes beyond the last code.
 //
 //go:noescape
 func columnRestore(dst []byte, src []uint64, at int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
+
+// columnRestoreNarrow restores, from byte at on, rows of as many elements as there are bases, a multiple of 8, until dst is full. None may be clamped. It reads up to 8 bytes beyond the last code.
+//
+//go:noescape
+func columnRestoreNarrow(dst []byte, src []uint64, at int, bases []float32, scales []float32, bits int, mask uint64, flip uint64)
 
 // accumulate adds weights to scores, 8 at a time, as long as all are finite and positive and no sum leaves the range, and gives how many it added. scores is a multiple of 8 long; x has its weights at least.
 //

@@ -1,69 +1,111 @@
 package model
 
-// Line is how the codes of a group restore: code q, its sign bit inverted, to
-// Base + q Scale. Both are whole numbers of units, and so are exact.
-type Line struct{ Base, Scale float64 }
+import "math/bits"
 
-// Line gives the line of a group, and whether any of its codes restores to a
-// number beyond the range. The numbers of all lie between those of the first and
-// the last.
-func (c Coder) Line(s Stat) (l Line, clamps bool) {
-	first := s.Min - c.origin()*s.Scale
-	last := first + (1<<c.Bits-1)*s.Scale
-	const beyond = 65520 << 24
-	clamps = max(first, last) >= beyond || min(first, last) <= -beyond
-	return Line{float64(first) / (1 << 24), float64(s.Scale) / (1 << 24)}, clamps
+// Lines is how the codes of some groups restore: code q, its sign bit inverted, to
+// base + q scale. Both, and all that comes of them, are whole numbers of units
+// below 2^48, which float64 holds.
+type Lines struct {
+	bases, scales []float64
+	wide          bool // there are results that float32 does not hold
+
+	narrowBases, narrowScales []float32 // of Narrow
 }
 
-// ReadLine reads scale (low half) and minimum, where there is one, of a group. It
-// reports whether they are finite and no code is clamped.
-func (c Coder) ReadLine(stored uint32) (l Line, ok bool) {
-	if c.Stats() == 1 {
-		stored &= 0xffff
+// Len is the number of groups.
+func (l *Lines) Len() int { return len(l.bases) }
+
+// Cut keeps the first n groups.
+func (l *Lines) Cut(n int) {
+	l.bases, l.scales = l.bases[:n], l.scales[:n]
+	if n == 0 {
+		l.wide = false
 	}
-	if _, bad := CleanWord(uint64(stored)); bad > 0 {
-		return l, false
+}
+
+// Add appends a group, unless one of its codes restores to a number beyond the
+// range: then it reports false.
+func (l *Lines) Add(c Coder, s Stat) bool {
+	first := s.Min - c.origin()*s.Scale
+	last := first + (1<<c.Bits-1)*s.Scale
+	most := uint64(max(first, last, -first, -last)) // what all codes give lies between the two
+	if most >= 65520<<24 {
+		return false
 	}
-	l, clamps := c.Line(Stat{Units(uint16(stored)), Units(uint16(stored >> 16))})
-	return l, !clamps
+	// All results are multiples of the lowest bit of the two.
+	l.wide = l.wide || bits.Len64(most)-bits.TrailingZeros64(uint64(first|s.Scale)) > 24
+	l.bases = append(l.bases, float64(first)/(1<<24))
+	l.scales = append(l.scales, float64(s.Scale)/(1<<24))
+	return true
+}
+
+// Read appends the groups whose scale (low half) and minimum, where there is one,
+// start at bit at of src and every stride bits from there, up to n of them: to the
+// first which is not finite, or one of whose codes is clamped. It gives how many.
+func (l *Lines) Read(c Coder, src []uint64, at, stride uint64, n int) int {
+	mask := uint64(1)<<(16*c.Stats()) - 1
+	for i := range n {
+		w, off := at>>6, at&63
+		stored := (src[w]>>off | src[w+1]<<1<<(63-off)) & mask
+		if (stored&exponents+carries)&signs != 0 || !l.Add(c, Stat{Units(uint16(stored)), Units(uint16(stored >> 16))}) {
+			return i
+		}
+		at += stride
+	}
+	return n
+}
+
+// Narrow prepares lines for RestoreRows.
+func (l *Lines) Narrow() {
+	l.narrowBases, l.narrowScales = l.narrowBases[:0], l.narrowScales[:0]
+	for i := range l.bases {
+		l.narrowBases = append(l.narrowBases, float32(l.bases[i]))
+		l.narrowScales = append(l.narrowScales, float32(l.scales[i]))
+	}
 }
 
 // flips is flip in every byte.
 func (c Coder) flips() uint64 { return everyByte * c.flip() }
 
-// RestoreTokens restores groups of so many elements, whole of words, from bit at
-// of src on: each behind its scale and minimum, which bases and scales have
-// already. No element may be clamped. src has 8 bytes more. It gives the bit
-// behind the last.
-func (c Coder) RestoreTokens(dst []byte, src []uint64, at, group int, bases, scales []float64) int {
+// RestoreTokens restores n groups of so many elements, a multiple of 8, from bit
+// at of src on, each behind its scale and minimum: those of l from the first-th
+// on. src has 8 bytes more. It gives the bit behind the last.
+func (c Coder) RestoreTokens(dst []byte, src []uint64, at, group int, l *Lines, first, n int) int {
 	head := 16 * c.Stats()
-	end := at + len(bases)*(head+group*int(c.Bits))
+	bases, scales := l.bases[first:first+n], l.scales[first:first+n]
 	if c.vectored() && at%8 == 0 {
-		tokenRestore(dst, src, at/8, head/8, group, bases, scales, int(c.Bits), c.mask(), c.flips())
-		return end
+		restore := tokenRestore
+		if !l.wide {
+			restore = tokenRestoreNarrow
+		}
+		restore(dst, src, at/8, head/8, group, bases, scales, int(c.Bits), c.mask(), c.flips())
+		return at + n*(head+group*int(c.Bits))
 	}
 	for i := range bases {
-		at += head
-		at = c.restoreLine(dst[2*i*group:2*(i+1)*group], src, at, bases[i:i+1], scales[i:i+1])
+		at = c.restoreLines(dst[2*i*group:2*(i+1)*group], src, at+head, bases[i:i+1], scales[i:i+1])
 	}
-	return end
+	return at
 }
 
-// RestoreRows restores rows of as many elements as there are bases, until dst is
-// full, likewise.
-func (c Coder) RestoreRows(dst []byte, src []uint64, at int, bases, scales []float64) int {
-	end := at + len(dst)/2*int(c.Bits)
-	if c.vectored() && at%8 == 0 {
-		columnRestore(dst, src, at/8, bases, scales, int(c.Bits), c.mask(), c.flips())
-		return end
+// RestoreRows restores rows of as many elements as there are lines, a multiple of
+// 8, until dst is full, likewise. The lines were given to Narrow.
+func (c Coder) RestoreRows(dst []byte, src []uint64, at int, l *Lines) int {
+	if !c.vectored() || at%8 != 0 {
+		return c.restoreLines(dst, src, at, l.bases, l.scales)
 	}
-	return c.restoreLine(dst, src, at, bases, scales)
+	if l.wide {
+		columnRestore(dst, src, at/8, l.bases, l.scales, int(c.Bits), c.mask(), c.flips())
+	} else {
+		columnRestoreNarrow(dst, src, at/8, l.narrowBases, l.narrowScales, int(c.Bits), c.mask(), c.flips())
+	}
+	return at + len(dst)/2*int(c.Bits)
 }
 
-// restoreLine restores elements by lines that repeat, until dst is full.
-func (c Coder) restoreLine(dst []byte, src []uint64, at int, bases, scales []float64) int {
+// restoreLines restores elements by lines that repeat, until dst is full, in plain
+// Go.
+func (c Coder) restoreLines(dst []byte, src []uint64, at int, bases, scales []float64) int {
 	mask, flip := uint64(1)<<c.Bits-1, c.flip()
-	for i := 0; i < len(dst)/2; i++ {
+	for i := range len(dst) / 2 {
 		w, off := at>>6, at&63
 		q := src[w]>>off | src[w+1]<<1<<(63-off)
 		k := i % len(bases)

@@ -22,8 +22,10 @@ func main() {
 	groupScales()
 	tokenCodes()
 	columnCodes()
-	tokenRestore()
-	columnRestore()
+	tokenRestore("tokenRestore", false)
+	tokenRestore("tokenRestoreNarrow", true)
+	columnRestore("columnRestore", false)
+	columnRestore("columnRestoreNarrow", true)
 	accumulate()
 	Generate()
 }
