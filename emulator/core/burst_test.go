@@ -365,3 +365,48 @@ func (g *requests) data(n int) []byte {
 	}
 	return b[:n]
 }
+
+// Traffic of large tiles is nearly all bursts.
+func TestBurstsTakeMost(t *testing.T) {
+	p := regmap.DefaultParams()
+	for _, l := range []packet.Layout{{Group: 32, Bits: 4}, {Group: 32, Bits: 8, Scheme: regmap.SchemeSym}, {Group: 32, Bits: 4, Axis: regmap.AxisChannel}} {
+		r := packet.Request{Opcode: regmap.OpQuantize, Layout: l, Rows: 128, Dims: 128}
+		share := burstShare(t, p, request(t, p, r, normal(128*128)))
+		r.Opcode = regmap.OpDequantize
+		back := burstShare(t, p, request(t, p, r, quantized(t, p, l)))
+		if share < 0.98 || back < 0.98 {
+			t.Errorf("%+v: of QUANTIZE %.3f and of DEQUANTIZE %.3f of the cycles in bursts, want 0.98", l, share, back)
+		}
+		if l.Axis == regmap.AxisToken {
+			l.Bits = 0
+		}
+		c := packet.Request{Opcode: regmap.OpCompress, Rows: 4, Dims: 512, RowDims: 128, ValueGroup: 32, Layout: l, Selection: packet.Selection{TopK: 300, Rank: [3]int{16, 64, 150}}}
+		if share := burstShare(t, p, request(t, p, c, append(weights(4*512), normal(2*512*128)...))); share < 0.98 {
+			t.Errorf("%+v: of COMPRESS %.3f of the cycles in bursts, want 0.98", l, share)
+		}
+	}
+}
+
+// burstShare offers one packet over and over.
+func burstShare(t *testing.T, p regmap.Params, wire []byte) float64 {
+	e, err := New(p, allFeatures, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bursts, at := uint64(0), 0
+	for e.now < 100_000 {
+		l := Ideal{Packet: wire, At: at}
+		n := e.Burst(&l)
+		bursts += n
+		at = l.At
+		if n == 0 {
+			in := Inputs{MReady: true, SValid: true, SData: e.beatAt(wire[at:]), SLast: at+p.BeatBytes() == len(wire)}
+			if e.Outputs().SReady {
+				at += p.BeatBytes()
+			}
+			e.Step(&in)
+		}
+		at %= len(wire)
+	}
+	return float64(bursts) / float64(e.now)
+}

@@ -397,6 +397,103 @@ columnCodesDone:
 	VZEROUPPER
 	RET
 
+// func tokenLines(src []uint64, at int, stride int, bases []float64, scales []float64, mask uint64, origin uint64, top uint64) (n int, narrow bool)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·tokenLines(SB), NOSPLIT, $0-121
+	MOVQ         src_base+0(FP), AX
+	MOVQ         at+24(FP), CX
+	MOVQ         stride+32(FP), DX
+	MOVQ         bases_base+40(FP), BX
+	MOVQ         bases_len+48(FP), SI
+	MOVQ         scales_base+64(FP), DI
+	VPBROADCASTQ absolute<>+0(SB), Y3
+	VPBROADCASTQ limit<>+0(SB), Y4
+	VPBROADCASTQ exponent<>+0(SB), Y5
+	VPBROADCASTQ grid<>+0(SB), Y6
+	VPBROADCASTQ origin+96(FP), Y0
+	VPBROADCASTQ top+104(FP), Y1
+	VPXOR        Y2, Y2, Y2
+	VPBROADCASTQ lowHalves<>+0(SB), Y8
+	VPBROADCASTQ mask+88(FP), Y7
+	ADDQ         CX, AX
+	XORQ         CX, CX
+	MOVL         $0x0000000f, R8
+
+tokenLinesLoop:
+	CMPQ         CX, SI
+	JGE          tokenLinesDone
+	VMOVD        (AX), X9
+	ADDQ         DX, AX
+	VPINSRD      $0x01, (AX), X9, X9
+	ADDQ         DX, AX
+	VPINSRD      $0x02, (AX), X9, X9
+	ADDQ         DX, AX
+	VPINSRD      $0x03, (AX), X9, X9
+	ADDQ         DX, AX
+	VPAND        X7, X9, X9
+	VPAND        X8, X9, X10
+	VPSRLD       $0x10, X9, X9
+	VPACKUSDW    X9, X9, X9
+	VPACKUSDW    X10, X10, X10
+	VCVTPH2PS    X10, X10
+	VCVTPS2PD    X10, Y10
+	VCVTPH2PS    X9, X9
+	VCVTPS2PD    X9, Y9
+	VFNMADD231PD Y10, Y0, Y9
+	VADDPD       Y2, Y9, Y9
+	VMOVAPD      Y9, Y11
+	VFMADD231PD  Y10, Y1, Y11
+	VANDPD       Y3, Y11, Y11
+	VANDPD       Y3, Y9, Y12
+	VMAXPD       Y11, Y12, Y12
+	VCMPPD       $0x11, Y4, Y12, Y11
+	VMOVMSKPD    Y11, R9
+	VANDPD       Y5, Y12, Y11
+	VMULPD       Y6, Y11, Y11
+	VADDPD       Y11, Y9, Y12
+	VSUBPD       Y11, Y12, Y12
+	VCMPPD       $0x00, Y9, Y12, Y12
+	VADDPD       Y11, Y10, Y13
+	VSUBPD       Y11, Y13, Y13
+	VCMPPD       $0x00, Y10, Y13, Y13
+	VANDPD       Y12, Y13, Y11
+	VMOVMSKPD    Y11, R10
+	VMOVUPD      Y9, (BX)(CX*8)
+	VMOVUPD      Y10, (DI)(CX*8)
+	ANDL         R10, R8
+	CMPL         R9, $0x0000000f
+	JNE          tokenLinesStop
+	ADDQ         $0x04, CX
+	JMP          tokenLinesLoop
+
+tokenLinesStop:
+	NOTL R9
+	BSFL R9, R9
+	ADDQ R9, CX
+
+tokenLinesDone:
+	VZEROUPPER
+	MOVQ  CX, n+112(FP)
+	CMPL  R8, $0x0000000f
+	SETEQ AL
+	MOVB  AL, narrow+120(FP)
+	RET
+
+DATA absolute<>+0(SB)/8, $0x7fffffffffffffff
+GLOBL absolute<>(SB), RODATA|NOPTR, $8
+
+DATA limit<>+0(SB)/8, $0x40effe0000000000
+GLOBL limit<>(SB), RODATA|NOPTR, $8
+
+DATA exponent<>+0(SB)/8, $0x7ff0000000000000
+GLOBL exponent<>(SB), RODATA|NOPTR, $8
+
+DATA grid<>+0(SB)/8, $0x41c8000000000000
+GLOBL grid<>(SB), RODATA|NOPTR, $8
+
+DATA lowHalves<>+0(SB)/8, $0x0000ffff0000ffff
+GLOBL lowHalves<>(SB), RODATA|NOPTR, $8
+
 // func tokenRestore(dst []byte, src []uint64, at int, head int, group int, bases []float64, scales []float64, bits int, mask uint64, flip uint64)
 // Requires: AVX, AVX2, BMI2, F16C, FMA3
 TEXT ·tokenRestore(SB), NOSPLIT, $0-144

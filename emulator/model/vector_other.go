@@ -24,6 +24,10 @@ func columnCodes(_ []uint64, _ int, _ []uint64, _, _ []float64, _ int, _, _, _ u
 	panic("no vector kernels")
 }
 
+func tokenLines([]uint64, int, int, []float64, []float64, uint64, uint64, uint64) (int, bool) {
+	panic("no vector kernels")
+}
+
 func tokenRestore([]byte, []uint64, int, int, int, []float64, []float64, int, uint64, uint64) {
 	panic("no vector kernels")
 }

@@ -37,6 +37,11 @@ func tokenCodes(dst []uint64, at int, head int, x []uint64, group int, scales []
 //go:noescape
 func columnCodes(dst []uint64, at int, x []uint64, mins []float64, recips []float64, bits int, mask uint64, low uint64, high uint64)
 
+// tokenLines reads scale and minimum of groups, the bits of mask, every so many bytes, four groups at a time, up to the first that is not straight. bases and scales are a multiple of 4 long.
+//
+//go:noescape
+func tokenLines(src []uint64, at int, stride int, bases []float64, scales []float64, mask uint64, origin uint64, top uint64) (n int, narrow bool)
+
 // tokenRestore restores, from byte at on, groups of so many elements, a multiple of 8, each behind head bytes. None may be clamped. It reads up to 8 bytes beyond the last code.
 //
 //go:noescape

@@ -1,6 +1,10 @@
 package model
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
 
 // Lines is how the codes of some groups restore: code q, its sign bit inverted, to
 // base + q scale. Both, and all that comes of them, are whole numbers of units
@@ -44,7 +48,14 @@ func (l *Lines) Add(c Coder, s Stat) bool {
 // first which is not finite, or one of whose codes is clamped. It gives how many.
 func (l *Lines) Read(c Coder, src []uint64, at, stride uint64, n int) int {
 	mask := uint64(1)<<(16*c.Stats()) - 1
-	for i := range n {
+	done := 0
+	if c.vectored() && at%8 == 0 && n >= 4 {
+		if done = l.readFour(c, src, int(at/8), int(stride/8), n&^3, mask); done < n&^3 {
+			return done
+		}
+		at += uint64(done) * stride
+	}
+	for i := done; i < n; i++ {
 		w, off := at>>6, at&63
 		stored := (src[w]>>off | src[w+1]<<1<<(63-off)) & mask
 		if (stored&exponents+carries)&signs != 0 || !l.Add(c, Stat{Units(uint16(stored)), Units(uint16(stored >> 16))}) {
@@ -53,6 +64,18 @@ func (l *Lines) Read(c Coder, src []uint64, at, stride uint64, n int) int {
 		at += stride
 	}
 	return n
+}
+
+// readFour is Read by the vector kernel, of groups a multiple of 4 in number, and
+// bytes instead of bits.
+func (l *Lines) readFour(c Coder, src []uint64, at, stride, n int, mask uint64) int {
+	had := len(l.bases)
+	l.bases, l.scales = slices.Grow(l.bases, n)[:had+n], slices.Grow(l.scales, n)[:had+n]
+	top := math.Float64bits(float64(uint(1)<<c.Bits - 1))
+	done, narrow := tokenLines(src, at, stride, l.bases[had:], l.scales[had:], mask*(1<<32+1), math.Float64bits(float64(c.origin())), top)
+	l.bases, l.scales = l.bases[:had+done], l.scales[:had+done]
+	l.wide = l.wide || !narrow
+	return done
 }
 
 // Narrow prepares lines for RestoreRows.

@@ -22,6 +22,7 @@ func main() {
 	groupScales()
 	tokenCodes()
 	columnCodes()
+	tokenLines()
 	tokenRestore("tokenRestore", false)
 	tokenRestore("tokenRestoreNarrow", true)
 	columnRestore("columnRestore", false)
