@@ -203,7 +203,7 @@ func (fl *flow) next() []byte {
 // finite reports that the next beat has no scale or minimum that is not finite.
 func (fl *flow) finite() bool {
 	b := fl.e.beatAt(fl.next())
-	return model.CountNonFinite(b[:]) == 0
+	return model.CountNonFinite(b[:(fl.e.dequant.lanes+3)/4]) == 0
 }
 
 // straight reports that all codes of the next group restore by a line: scale and

@@ -154,7 +154,7 @@ func (e *Engine) feedScales(data *Beat) {
 	} else {
 		copy(b.words[at*u.lanes/4:], data[:u.lanes/4])
 	}
-	if bad := model.CountNonFinite(data[:]); bad > 0 {
+	if bad := model.CountNonFinite(data[:(u.lanes+3)/4]); bad > 0 {
 		e.nonFin += uint32(bad)
 		b.nonFinite = true
 	}

@@ -35,12 +35,12 @@ func (b *Bits) Put(v uint64, n uint) {
 // first, and fills the rest of dst with zeros. Bits beyond the end are 0.
 func (b *Bits) Take(dst *[4]uint64, n int) {
 	at, off := b.read>>6, uint(b.read&63)
-	*dst = [4]uint64{}
-	if off == 0 && n&63 == 0 && at+n/64 < len(b.words) {
-		copy(dst[:n/64], b.words[at:])
+	if off == 0 && n == 128 && at+2 < len(b.words) {
+		*dst = [4]uint64{b.words[at], b.words[at+1]}
 		b.read += n
 		return
 	}
+	*dst = [4]uint64{}
 	for i := 0; 64*i < n; i++ {
 		v := b.word(at+i) >> off
 		if off != 0 {
