@@ -9,15 +9,8 @@ import (
 func (u *dequantUnit) bankLines() bool {
 	b := &u.banks[u.issuing]
 	if !b.lined {
-		b.lined, b.clamps = true, false
-		b.lines.Cut(0)
-		for _, s := range b.stats[:u.rowBeats*u.lanes] {
-			if !b.lines.Add(u.coder, s) {
-				b.clamps = true
-				break
-			}
-		}
-		b.lines.Narrow()
+		b.lined = true
+		b.clamps = !b.lines.Set(u.coder, b.stats[:u.rowBeats*u.lanes])
 	}
 	return !b.clamps
 }

@@ -57,6 +57,7 @@ func (e *Engine) burstDequant(l *Ideal, feeds bool) uint64 {
 		return 0
 	}
 	base := u.unroll()
+	u.makeRoom(l, e.oskid.n+int(e.payload.tail-e.payload.head), e.beatBytes)
 	fl := e.newFlow(l, feeds)
 	for fl.cycle < burstItems && fl.step() {
 		fl.repeat()
@@ -110,7 +111,7 @@ func (e *Engine) newFlow(l *Ideal, feeds bool) flow {
 		}
 	}
 	u.lines.Cut(0)
-	u.made, u.used = u.made[:0], 0
+	u.used = 0
 	return fl
 }
 

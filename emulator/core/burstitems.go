@@ -2,6 +2,7 @@ package core
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/kvaccel/kvaccel/emulator/model"
 )
@@ -15,6 +16,14 @@ func (u *dequantUnit) straight() bool {
 	return !u.bad && l.Add(u.coder, u.stat)
 }
 
+// makeRoom lets what a burst restores lie where it is given, behind some beats
+// that are given before.
+func (u *dequantUnit) makeRoom(l *Ideal, before, beatBytes int) {
+	l.Got = slices.Grow(l.Got, (before+burstItems)*beatBytes)
+	at := len(l.Got) + before*beatBytes
+	u.made = l.Got[at:at:cap(l.Got)]
+}
+
 // restore restores what was issued and is not restored yet.
 func (fl *flow) restore() {
 	e := fl.e
@@ -22,9 +31,6 @@ func (fl *flow) restore() {
 	from := len(u.made)
 	n := int(fl.issued-fl.restored) * e.beatBytes
 	fl.restored = fl.issued
-	if from+n > cap(u.made) {
-		u.made = append(make([]byte, 0, 2*(from+n)), u.made...)
-	}
 	u.made = u.made[:from+n]
 	for dst := u.made[from:]; len(dst) > 0; {
 		dst = dst[e.restoreSome(dst):]
@@ -78,7 +84,7 @@ func (fl *flow) hand(r *run) {
 	given := max(fl.gave-int(e.payload.tail-e.payload.head), 0) * e.beatBytes
 	r.drain()
 	made := e.dequant.made
-	r.l.Got = append(r.l.Got, made[:given]...)
+	r.l.Got = r.l.Got[:len(r.l.Got)+given] // made is there
 	e.back.bytesOut += uint32(given)
 	r.gave, r.last = uint64(fl.gave), e.now+fl.last
 	made = made[given:]

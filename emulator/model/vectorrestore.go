@@ -13,7 +13,7 @@ type Lines struct {
 	bases, scales []float64
 	wide          bool // there are results that float32 does not hold
 
-	narrowBases, narrowScales []float32 // of Narrow
+	narrowBases, narrowScales []float32 // of Set
 }
 
 // Len is the number of groups.
@@ -27,19 +27,44 @@ func (l *Lines) Cut(n int) {
 	}
 }
 
-// Add appends a group, unless one of its codes restores to a number beyond the
-// range: then it reports false.
-func (l *Lines) Add(c Coder, s Stat) bool {
+// line works out the line of a group. ok says that none of its codes restores to
+// a number beyond the range, wide that float32 may not hold one.
+func (c Coder) line(s Stat) (base, scale float64, wide, ok bool) {
 	first := s.Min - c.origin()*s.Scale
 	last := first + (1<<c.Bits-1)*s.Scale
 	most := uint64(max(first, last, -first, -last)) // what all codes give lies between the two
-	if most >= 65520<<24 {
-		return false
-	}
 	// All results are multiples of the lowest bit of the two.
-	l.wide = l.wide || bits.Len64(most)-bits.TrailingZeros64(uint64(first|s.Scale)) > 24
-	l.bases = append(l.bases, float64(first)/(1<<24))
-	l.scales = append(l.scales, float64(s.Scale)/(1<<24))
+	wide = bits.Len64(most)-bits.TrailingZeros64(uint64(first|s.Scale)) > 24
+	return float64(first) / (1 << 24), float64(s.Scale) / (1 << 24), wide, most < 65520<<24
+}
+
+// Add appends a group, unless one of its codes restores to a number beyond the
+// range: then it reports false.
+func (l *Lines) Add(c Coder, s Stat) bool {
+	base, scale, wide, ok := c.line(s)
+	if ok {
+		l.bases, l.scales = append(l.bases, base), append(l.scales, scale)
+		l.wide = l.wide || wide
+	}
+	return ok
+}
+
+// Set makes lines of groups that RestoreRows may take. It reports false, and they
+// must not be used, where a code restores to a number beyond the range.
+func (l *Lines) Set(c Coder, stats []Stat) bool {
+	n := len(stats)
+	l.bases, l.scales = slices.Grow(l.bases[:0], n)[:n], slices.Grow(l.scales[:0], n)[:n]
+	l.narrowBases, l.narrowScales = slices.Grow(l.narrowBases[:0], n)[:n], slices.Grow(l.narrowScales[:0], n)[:n]
+	l.wide = false
+	for i, s := range stats {
+		base, scale, wide, ok := c.line(s)
+		if !ok {
+			return false
+		}
+		l.bases[i], l.scales[i] = base, scale
+		l.narrowBases[i], l.narrowScales[i] = float32(base), float32(scale)
+		l.wide = l.wide || wide
+	}
 	return true
 }
 
@@ -78,15 +103,6 @@ func (l *Lines) readFour(c Coder, src []uint64, at, stride, n int, mask uint64) 
 	return done
 }
 
-// Narrow prepares lines for RestoreRows.
-func (l *Lines) Narrow() {
-	l.narrowBases, l.narrowScales = l.narrowBases[:0], l.narrowScales[:0]
-	for i := range l.bases {
-		l.narrowBases = append(l.narrowBases, float32(l.bases[i]))
-		l.narrowScales = append(l.narrowScales, float32(l.scales[i]))
-	}
-}
-
 // flips is flip in every byte.
 func (c Coder) flips() uint64 { return everyByte * c.flip() }
 
@@ -111,7 +127,7 @@ func (c Coder) RestoreTokens(dst []byte, src []uint64, at, group int, l *Lines, 
 }
 
 // RestoreRows restores rows of as many elements as there are lines, a multiple of
-// 8, until dst is full, likewise. The lines were given to Narrow.
+// 8, until dst is full, likewise. The lines come of Set.
 func (c Coder) RestoreRows(dst []byte, src []uint64, at int, l *Lines) int {
 	if !c.vectored() || at%8 != 0 {
 		return c.restoreLines(dst, src, at, l.bases, l.scales)

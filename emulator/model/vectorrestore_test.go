@@ -93,9 +93,9 @@ func TestRestoreTokensAgree(t *testing.T) {
 
 func TestRestoreRowsAgree(t *testing.T) {
 	eachCoder(t, func(t *testing.T, c Coder, _ oracle.Scheme, rng *rand.Rand) {
+		var l Lines
 		for range 300 {
 			dims, rows := 16*(1+rng.IntN(5)), 1+rng.IntN(20)
-			var l Lines
 			var stats []Stat
 			mixed := rng.IntN(2) == 0
 			for len(stats) < dims {
@@ -106,11 +106,13 @@ func TestRestoreRowsAgree(t *testing.T) {
 				if c.Stats() == 1 {
 					minimum = 0
 				}
-				if s, bad := ReadStat(scale, minimum); bad == 0 && l.Add(c, s) {
+				if s, bad := ReadStat(scale, minimum); bad == 0 && new(Lines).Add(c, s) {
 					stats = append(stats, s)
 				}
 			}
-			l.Narrow()
+			if !l.Set(c, stats) {
+				t.Fatalf("%+v: clamped together, but not one by one", stats)
+			}
 			src := make([]uint64, dims*rows/8+2)
 			for i := range src {
 				src[i] = rng.Uint64()
