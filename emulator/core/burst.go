@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/emulator/model"
 )
 
 // Ideal is the streams' side of a link that is never in the way: what is left of
@@ -76,6 +77,10 @@ func (e *Engine) burst(l *Ideal) (clocks uint64) {
 	}
 	return clocks
 }
+
+// bulk reports whether groups are coded and restored many at a time. Others are
+// taken beat by beat, and restored in single steps.
+func bulk(c model.Coder) bool { return !c.Paired }
 
 // frontIdles reports that neither the front nor the input slice will move until
 // a response ends or a SELECT is ready.

@@ -1,8 +1,6 @@
 package core
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // bankLines works out the lines of the bank that is issued, once. It reports that
 // no code of theirs is clamped.

@@ -3,8 +3,6 @@ package core
 import (
 	"math/bits"
 	"slices"
-
-	"github.com/kvaccel/kvaccel/emulator/model"
 )
 
 // straight reports that the codes of the group at work restore by lines.
@@ -12,8 +10,7 @@ func (u *dequantUnit) straight() bool {
 	if u.perChannel {
 		return u.bankLines() && !u.banks[u.issuing].nonFinite
 	}
-	var l model.Lines
-	return !u.bad && l.Add(u.coder, u.stat)
+	return !u.bad && u.coder.Straight(u.stat)
 }
 
 // makeRoom lets what a burst restores lie where it is given, behind some beats

@@ -38,6 +38,12 @@ func (c Coder) line(s Stat) (base, scale float64, wide, ok bool) {
 	return float64(first) / (1 << 24), float64(s.Scale) / (1 << 24), wide, most < 65520<<24
 }
 
+// Straight reports that no code of a group is clamped.
+func (c Coder) Straight(s Stat) bool {
+	_, _, _, ok := c.line(s)
+	return ok
+}
+
 // Add appends a group, unless one of its codes restores to a number beyond the
 // range: then it reports false.
 func (l *Lines) Add(c Coder, s Stat) bool {
@@ -83,7 +89,7 @@ func (l *Lines) Read(c Coder, src []uint64, at, stride uint64, n int) int {
 	for i := done; i < n; i++ {
 		w, off := at>>6, at&63
 		stored := (src[w]>>off | src[w+1]<<1<<(63-off)) & mask
-		if (stored&exponents+carries)&signs != 0 || !l.Add(c, Stat{Units(uint16(stored)), Units(uint16(stored >> 16))}) {
+		if (stored&exponents+carries)&signs != 0 || !l.Add(c, Stat{Scale: Units(uint16(stored)), Min: Units(uint16(stored >> 16))}) {
 			return i
 		}
 		at += stride
