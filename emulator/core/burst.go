@@ -80,7 +80,7 @@ func (e *Engine) burst(l *Ideal) (clocks uint64) {
 
 // bulk reports whether groups are coded and restored many at a time. Others are
 // taken beat by beat, and restored in single steps.
-func bulk(c model.Coder) bool { return !c.Paired }
+func (e *Engine) bulk(c model.Coder) bool { return !c.Paired }
 
 // frontIdles reports that neither the front nor the input slice will move until
 // a response ends or a SELECT is ready.

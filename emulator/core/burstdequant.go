@@ -53,7 +53,7 @@ type flowState struct {
 // should do: an end of a packet or response, something not finite or clamped.
 func (e *Engine) burstDequant(l *Ideal, feeds bool) uint64 {
 	u := &e.dequant
-	if !bulk(u.coder) || u.queue[0].items < 2 || u.item > 0 && !u.straight() {
+	if !e.bulk(u.coder) || u.queue[0].items < 2 || u.item > 0 && !u.straight() {
 		return 0
 	}
 	base := u.unroll()

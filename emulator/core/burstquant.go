@@ -13,7 +13,7 @@ const burstBeats = 1024
 // first are not.
 func (e *Engine) burstQuant(l *Ideal, limit uint64) uint64 {
 	u := &e.quant
-	if !bulk(u.coder) {
+	if !e.bulk(u.coder) {
 		return 0
 	}
 	// What is there of the group is copied once more.

@@ -38,7 +38,7 @@ func (e *Engine) burstWeights(l *Ideal, limit uint64) uint64 {
 func (e *Engine) burstRows(l *Ideal, limit uint64) uint64 {
 	u, q := &e.comp, &e.quant
 	rows := min(int(min(limit, burstBeats))/u.rowBeats, len(u.tiers)-1-u.row)
-	if !bulk(q.coder) || u.beat > 0 || rows <= 0 || !q.perChannel && q.beats > 0 {
+	if !e.bulk(q.coder) || u.beat > 0 || rows <= 0 || !q.perChannel && q.beats > 0 {
 		return 0
 	}
 	if q.perChannel {
