@@ -204,7 +204,12 @@ func (fl *flow) next() []byte {
 // finite reports that the next beat has no scale or minimum that is not finite.
 func (fl *flow) finite() bool {
 	b := fl.e.beatAt(fl.next())
-	return model.CountNonFinite(b[:(fl.e.dequant.lanes+3)/4]) == 0
+	bad := 0
+	for _, w := range b[:(fl.e.dequant.lanes+3)/4] {
+		_, n := model.CleanWord(w)
+		bad += n
+	}
+	return bad == 0
 }
 
 // straight reports that all codes of the next group restore by a line: scale and

@@ -63,7 +63,9 @@ func (e *Engine) burstKeys(l *Ideal, rows int) uint64 {
 				e.now = from + uint64((n+1)*u.rowBeats-1)
 				group := q.words[:q.groupBeats*q.lanes/4]
 				if e.sel.flags&entNonFinite != 0 { // perhaps in a row that came beat by beat
-					model.CleanWords(group)
+					for i, w := range group {
+						group[i], _ = model.CleanWord(w)
+					}
 				}
 				u.lastRead = e.channelGroup(group, false)
 				q.beats = 0

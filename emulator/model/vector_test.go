@@ -8,6 +8,21 @@ import (
 	"github.com/kvaccel/kvaccel/verification/oracle"
 )
 
+// eachVector runs f for all that the vector kernels know.
+func eachVector(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
+	for _, b := range allBits {
+		for _, s := range []oracle.Scheme{oracle.Asym, oracle.Sym} {
+			runCoder(t, Coder{Symmetric: s == oracle.Sym, Bits: b}, s, f)
+		}
+	}
+}
+
+func cleanAll(x []uint64) {
+	for i, w := range x {
+		x[i], _ = CleanWord(w)
+	}
+}
+
 // bitsOf empties a queue.
 func bitsOf(w *Bits) (words []uint64) {
 	for w.Len() > 0 {
@@ -20,7 +35,7 @@ func bitsOf(w *Bits) (words []uint64) {
 
 // Groups coded together, at any place of a queue, are what plain Go makes of each.
 func TestQuantizeTokensAgree(t *testing.T) {
-	eachCoder(t, func(t *testing.T, c Coder, _ oracle.Scheme, rng *rand.Rand) {
+	eachVector(t, func(t *testing.T, c Coder, _ oracle.Scheme, rng *rand.Rand) {
 		var got, want Bits
 		for range 300 {
 			group, n := 4<<rng.IntN(4), 1+rng.IntN(2*batch)
@@ -31,7 +46,7 @@ func TestQuantizeTokensAgree(t *testing.T) {
 			for range n {
 				x = append(x, pack(elements(rng, 4*group))...)
 			}
-			cleanWords(x)
+			cleanAll(x)
 			for range rng.IntN(5) {
 				v := rng.Uint64() & 0xffff
 				got.Put(v, 16)
@@ -49,14 +64,14 @@ func TestQuantizeTokensAgree(t *testing.T) {
 }
 
 func TestQuantizeChannelAgrees(t *testing.T) {
-	eachCoder(t, func(t *testing.T, c Coder, _ oracle.Scheme, rng *rand.Rand) {
+	eachVector(t, func(t *testing.T, c Coder, _ oracle.Scheme, rng *rand.Rand) {
 		const maxDim = 64
 		columns := NewColumns(maxDim)
 		var got, want Bits
 		for range 100 {
 			rows, dims := 1+rng.IntN(40), 16*(1+rng.IntN(maxDim/16))
 			x := pack(elements(rng, rows*dims))
-			cleanWords(x)
+			cleanAll(x)
 			n := dims / 4 * c.Stats()
 			a, b := make([]uint64, n), make([]uint64, n)
 			c.QuantizeChannel(columns, x, dims, a, &got)
