@@ -12,7 +12,11 @@ type bank struct {
 	nonFinite bool
 	stats     []model.Stat
 	words     []uint64
-	table     []uint32 // of all channels, where tabled
+	table     []uint32 // of all channels, where tabled and steps began to issue it
+
+	lines  model.Lines // for bursts
+	lined  bool        // they are there
+	clamps bool        // one of them has codes beyond the range
 }
 
 // restoring is a packet in DEQUANTIZE's queue.
@@ -59,6 +63,10 @@ type dequantUnit struct {
 	bad     bool      // the group's scale or minimum is non-finite
 	banks   [2]bank
 	bits    codeBits
+	flat    codeBits    // what stands in for bits in a burst
+	lines   model.Lines // of the groups that a burst began
+	used    int         // of them, by what was restored
+	made    []byte      // what a burst restored
 }
 
 func (u *dequantUnit) init(p regmap.Params) {
@@ -142,25 +150,25 @@ func (e *Engine) feedScales(data *Beat) {
 	u := &e.dequant
 	b := &u.banks[u.loading]
 	if u.prefixAt == 0 {
-		b.busy, b.complete, b.nonFinite = true, false, false
+		b.busy, b.complete, b.nonFinite, b.lined = true, false, false, false
+		b.table = b.table[:0]
 	}
 	putBeat(b.words, u.prefixAt, u.lanes, (*[4]uint64)(data))
-	if bad := u.coder.Format.CountNonFinite(data[:]); bad > 0 {
+	if bad := u.coder.Format.CountNonFinite(data[:(u.lanes+3)/4]); bad > 0 {
 		e.nonFin += uint32(bad)
 		b.nonFinite = true
 	}
 	u.prefixAt++
 	b.complete = u.prefixAt == u.prefix
-	if !b.complete {
-		return
+	if b.complete {
+		u.coder.Format.LoadStats(b.stats[:u.rowBeats*u.lanes], b.words[:u.prefix*u.lanes/4])
 	}
-	stats := b.stats[:u.rowBeats*u.lanes]
-	u.coder.Format.LoadStats(stats, b.words[:u.prefix*u.lanes/4])
-	if u.tabled {
-		b.table = b.table[:0]
-		for _, s := range stats {
-			b.table = u.coder.AppendTable(b.table, s)
-		}
+}
+
+// tabulate makes the table of a bank.
+func (u *dequantUnit) tabulate(b *bank) {
+	for _, s := range b.stats[:u.rowBeats*u.lanes] {
+		b.table = u.coder.AppendTable(b.table, s)
 	}
 }
 
@@ -169,7 +177,7 @@ func (e *Engine) feedScales(data *Beat) {
 func (e *Engine) stepDequant(waiting int) {
 	u := &e.dequant
 	pkt := &u.queue[0]
-	need := u.need()
+	need := u.needAt(u.item)
 	issue := u.fill >= need && waiting <= u.room &&
 		(!u.perChannel || u.banks[u.issuing].complete)
 	if !issue {
@@ -190,17 +198,17 @@ func (e *Engine) stepDequant(waiting int) {
 	}
 }
 
-// need is what the next item takes of the bit buffer. Paired codes are taken
-// with the items of the first half of a group.
-func (u *dequantUnit) need() int {
+// needAt is what an item of a group takes of the bit buffer. Paired codes are
+// taken with the items of the first half of a group.
+func (u *dequantUnit) needAt(item int) int {
 	n := int(u.coder.Bits)
 	if u.coder.Paired {
 		n *= 2
-		if u.item >= u.groupBeats/2 {
+		if item >= u.groupBeats/2 {
 			n = 0
 		}
 	}
-	if u.item == 0 {
+	if item == 0 {
 		n += u.headUnits
 	}
 	return n
@@ -222,6 +230,9 @@ func (e *Engine) issue(last bool) {
 		v.groups = 1
 		if u.perChannel {
 			v.groups = uint16(u.rowBeats * u.lanes)
+			if u.tabled {
+				u.tabulate(&u.banks[u.issuing])
+			}
 		} else {
 			e.readStat()
 		}
@@ -240,13 +251,7 @@ func (e *Engine) issue(last bool) {
 		u.rowAt = 0
 		v.tokens = 1
 	}
-	if u.item++; u.item == u.groupBeats {
-		u.item = 0
-		if u.perChannel {
-			u.banks[u.issuing].busy, u.banks[u.issuing].complete = false, false
-			u.issuing ^= 1
-		}
-	}
+	u.advance(1)
 	e.regs.counters[cntGroups] += uint32(v.groups)
 	e.regs.counters[cntTokens] += uint32(v.tokens)
 }
@@ -271,7 +276,7 @@ func (u *dequantUnit) restore(dst *[4]uint64) (saturated int, bad bool) {
 		return u.coder.RestoreToken(dst, &src, u.lanes, u.stat), u.bad
 	}
 	b, at := &u.banks[u.issuing], u.rowAt*u.lanes
-	if u.tabled {
+	if len(b.table) > 0 {
 		codes := 1 << u.coder.Bits
 		return u.coder.LookUp(dst, &src, u.lanes, b.table[at*codes:], codes), b.nonFinite
 	}

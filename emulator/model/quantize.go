@@ -110,6 +110,15 @@ func (c Coder) stats(x extent) (scale, minimum uint16, v divisor) {
 // QuantizeToken codes one per-token group of cleaned elements, four a word,
 // and appends scale, minimum and codes to w. Elements of BF16 are used up.
 func (c Coder) QuantizeToken(x []uint64, w *Bits) {
+	if c.vectored() {
+		c.quantizeBatch(x, len(x), w)
+		return
+	}
+	c.quantizeToken(x, w)
+}
+
+// quantizeToken is QuantizeToken in plain Go.
+func (c Coder) quantizeToken(x []uint64, w *Bits) {
 	if c.Offset {
 		scale, v := offsetStats(x)
 		w.Put(uint64(scale), 16)
@@ -173,11 +182,17 @@ type Columns struct {
 	ext  []extent
 	div  []divisor
 	tops []int // binades, for BF16
+
+	low, high, minima []uint64 // four a word, for the vector kernels
+	mins, recips      []float64
 }
 
 // NewColumns makes scratch memory for rows of up to maxDim elements.
 func NewColumns(maxDim int) *Columns {
-	return &Columns{make([]extent, maxDim), make([]divisor, maxDim), make([]int, maxDim)}
+	return &Columns{
+		make([]extent, maxDim), make([]divisor, maxDim), make([]int, maxDim),
+		make([]uint64, maxDim/4), make([]uint64, maxDim/4), make([]uint64, maxDim/4), make([]float64, maxDim), make([]float64, maxDim),
+	}
 }
 
 // QuantizeChannel codes one block of per-channel groups: x holds rows of dims
@@ -185,6 +200,15 @@ func NewColumns(maxDim int) *Columns {
 // (asymmetric only), four a word, into stats, which has room for them, and
 // appends the codes to w row by row. Elements of BF16 are used up.
 func (c Coder) QuantizeChannel(t *Columns, x []uint64, dims int, stats []uint64, w *Bits) {
+	if c.vectored() {
+		c.quantizeChannel(t, x, dims, stats, w)
+		return
+	}
+	c.plainChannel(t, x, dims, stats, w)
+}
+
+// plainChannel is QuantizeChannel in plain Go.
+func (c Coder) plainChannel(t *Columns, x []uint64, dims int, stats []uint64, w *Bits) {
 	ext, div, words := t.ext[:dims], t.div[:dims], dims/4
 	for i := range ext {
 		ext[i] = noExtent
