@@ -29,6 +29,7 @@ kv_dequant.sv
 kv_select_lane.sv
 kv_select_decay.sv
 kv_select_score.sv
+kv_select_digits.sv
 kv_select_gather.sv
 kv_select_give.sv
 kv_select_lag.sv

@@ -68,7 +68,7 @@ module kv_select #(
   if (kv_pkg::LAT_SELECT_ACC != 7 || kv_pkg::LAT_SELECT_ROW != 8 ||
       kv_pkg::LAT_SELECT_SETTLE != 11 || kv_pkg::LAT_SELECT_PASS != 12 ||
       kv_pkg::LAT_SELECT_EMIT != 8 || kv_pkg::LAT_SELECT_NORM != 8 ||
-      kv_pkg::LAT_SELECT_TIER != 12 || kv_pkg::LAT_SELECT_SCORES != 4) begin : g_latency
+      kv_pkg::LAT_SELECT_TIER != 12 || kv_pkg::LAT_SELECT_FIRST != 12 || kv_pkg::LAT_SELECT_SCORES != 4) begin : g_latency
     $error("kv_select: built for other latencies");
   end
 
@@ -141,7 +141,7 @@ module kv_select #(
   logic [4:0] count_q;  // cycles of Settle, Tail, Rest and Gap, from 1
   logic [WordW-1:0] scan_q;  // Pass: pair; Label, Emit, Give: word
   logic [1:0] quarter_q;  // Give
-  logic cut_q, stop_q, apply_q;
+  logic cut_q, stop_q, apply_q, ahead_q, right;
   logic [3:0] digit_q, top;
   logic hit, sel_end, sweep, end_settle, end_tail, end_rest, end_gap, scan_end, pool_done, final_search;
 
@@ -155,8 +155,15 @@ module kv_select #(
   assign scan_end     = scan_q == (state_q == Pass ? {1'b0, last_word_q[WordW-1:1]} : last_word_q);
   assign final_search = !Tiers || tier_q == 2'd3;
 
-  // A search begins with its first pass; without one, with its sweep.
-  assign state_search = search_q ? Pass : final_search ? Emit : Label;
+  // A search begins with its first pass, or if that is counted already, with its tail; without one, with its sweep.
+  assign state_search = search_q ? (ahead_q ? Tail : Pass) : final_search ? Emit : Label;
+
+  // The first pass of the command is counted.
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      if (state_q == Settle) ahead_q <= right && has_rows_q && !key_norm && pool_half == '0;
+      else if (state_q == Tail) ahead_q <= 1'b0;
+    end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -432,7 +439,7 @@ module kv_select #(
   // Scan pipeline: index is the stage.
   logic [WordW-2:0] pair, pair1_q, pair2_q, pair3_q;
   logic [1:0] exists, exists1_q, exists2_q;
-  logic [3:1] pass_q;
+  logic [5:1] pass_q;
   logic [4:1] emit_q;
   logic [5:1] last_q;
   logic [WordW-1:0] word_e1_q, word_e2_q, word_e3_q, word_e4_q, word_e5_q;
@@ -445,7 +452,7 @@ module kv_select #(
       pass_q <= '0;
       emit_q <= '0;
     end else if (en_i) begin
-      pass_q <= {pass_q[2:1], state_q == Pass};
+      pass_q <= {pass_q[4:1], state_q == Pass};
       emit_q <= {emit_q[3:1], sweep};
     end
   end
@@ -495,6 +502,8 @@ module kv_select #(
   logic valid4;
   logic [WordW-1:0] word4;
   logic [8*Lanes-1:0] cur2, prev2, digit3;
+  logic [40*Lanes-1:0] score4;
+  logic [10*Lanes-1:0] nonzero4;
 
   kv_select_score #(
       .Lanes    (Lanes),
@@ -518,14 +527,14 @@ module kv_select #(
       .word1_o      (write_word),
       .end1_o       (write_end),
       .elem1_i      (elem1),
-      .unprot4_i    (elem4 & ~prot4),
       .bad_o        (bad),
       .neg_o        (neg),
       .clean_o      (clean),
       .valid4_o     (valid4),
       .word4_o      (word4),
       .sat4_o       (sat4),
-      .top_o        (top),
+      .score4_o     (score4),
+      .nonzero4_o   (nonzero4),
       .scan_i       (state_q == Pass || sweep),
       .pair_i       (pair),
       .digit_i      (digit_q),
@@ -534,6 +543,29 @@ module kv_select #(
       .fetch_i      (state_q == Give || (Pool && state_q == Pooling)),
       .fetch_word_i (fetch_word),
       .columns_o    (columns)
+  );
+
+  // Digits in use; those of a first pass that is counted ahead.
+  logic [4*Lanes-1:0] ahead;
+  logic clear_ahead;
+
+  kv_select_digits #(
+      .Lanes(Lanes),
+      .WordW(WordW)
+  ) u_digits (
+      .clk_i,
+      .rst_i,
+      .en_i,
+      .start_i,
+      .valid4_i  (valid4),
+      .word4_i   (word4),
+      .score4_i  (score4),
+      .nonzero4_i(nonzero4),
+      .unprot4_i (elem4 & ~prot4),
+      .top_o     (top),
+      .right_o   (right),
+      .ahead6_o  (ahead),
+      .clear8_o  (clear_ahead)
   );
 
   // States of the positions. A sweep puts them back for the next search.
@@ -556,6 +588,7 @@ module kv_select #(
       .chosen_i   (chosen),
       .cur2_i     (cur2),
       .prev2_i    (prev2),
+      .ahead2_i   (ahead),
       .keep3_o    (keep3),
       .cand3_o    (cand3),
       .digit3_o   (digit3),
@@ -573,7 +606,8 @@ module kv_select #(
       .clk_i,
       .rst_i,
       .en_i,
-      .clear_i (state_q == Pass && scan_q == '0),
+      .clear_i (clear_ahead || (pass_q[4] && !pass_q[5])),
+      .hold_i  (emit5),
       .digit3_i(digit3),
       .load_i  (before_search),
       .need_i  (rank_q),

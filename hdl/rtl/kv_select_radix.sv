@@ -1,8 +1,9 @@
 // Counts the digits of a pass and chooses the threshold's digit (docs/engine.md, 5.9).
 //
-// clear_i    the counts start from 0; in a cycle in which nothing is on its way.
 // digit3_i   digits of the candidates of two words, 0 for lanes without one; any cycle.
 //            They are in the counts three cycles later.
+// clear_i    the counts start from 0, and those of digit3_i one cycle before are the first in them.
+// hold_i     digit3_i of two cycles before does not count.
 // load_i     need_i of total_i candidates are to be kept: before the first pass.
 // begin_i    all counts are complete; the choice takes six cycles from here on.
 // chosen_o, need_o, hit_o  valid six cycles after begin_i: the digit value; how many of the
@@ -20,6 +21,7 @@ module kv_select_radix #(
     input  logic               rst_i,
     input  logic               en_i,
     input  logic               clear_i,
+    input  logic               hold_i,
     input  logic [8*Lanes-1:0] digit3_i,
     input  logic               load_i,
     input  logic [ CountW-1:0] need_i,
@@ -51,7 +53,8 @@ module kv_select_radix #(
     always_ff @(posedge clk_i)
       if (en_i) begin
         sum5_q <= sum;
-        tally_q <= clear_i ? '0 : tally_q + CountW'(sum5_q);
+        if (clear_i) tally_q <= '0;
+        else if (!hold_i) tally_q <= tally_q + CountW'(sum5_q);
       end
 
     assign counts[CountW*v+:CountW] = tally_q;

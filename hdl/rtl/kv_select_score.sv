@@ -14,12 +14,10 @@
 //   load_i          in stage 1: the scores of word load_word_i become load_scores_i; load_end_i.
 //                   Never with a beat in stage 1.
 //   word1_o, end1_o stage 1: what goes through; elem1_i: its lanes that hold elements.
-//   unprot4_i       stage 4: its lanes that are not protected.
 //   bad_o, neg_o, clean_o  lanes of beat_i that are not finite, negative; the cleaned elements; combinational.
 //   valid4_o, word4_o, sat4_o  stage 4: the word is written; lanes that were clamped (0 if
 //                   there is none).
-//   top_o           highest digit that is not 0 in any unprotected score written since word 0 was;
-//                   from two cycles after stage 4 on.
+//   score4_o, nonzero4_o  stage 4: what is written, by lane: its columns, which of them are not 0.
 //   A word must not come again within 4 + Ahead cycles.
 // Scanning (scan_i = 1, with nothing on its way):
 //   pair_i at s     words 2 pair_i and 2 pair_i + 1 are read;
@@ -52,14 +50,14 @@ module kv_select_score #(
     output logic [   WordW-1:0] word1_o,
     output logic                end1_o,
     input  logic [   Lanes-1:0] elem1_i,
-    input  logic [   Lanes-1:0] unprot4_i,
     output logic [   Lanes-1:0] bad_o,
     output logic [   Lanes-1:0] neg_o,
     output logic [16*Lanes-1:0] clean_o,
     output logic                valid4_o,
     output logic [   WordW-1:0] word4_o,
     output logic [   Lanes-1:0] sat4_o,
-    output logic [         3:0] top_o,
+    output logic [40*Lanes-1:0] score4_o,
+    output logic [10*Lanes-1:0] nonzero4_o,
     input  logic                scan_i,
     input  logic [   WordW-2:0] pair_i,
     input  logic [         3:0] digit_i,
@@ -95,18 +93,16 @@ module kv_select_score #(
   // The word on its way; index is the stage.
   logic [4:2] valid_q;
   logic [WordW-1:0] word2_q, word3_q, word4_q;
-  logic fresh2_q, odd5_q, zero5_q, valid5_q;
+  logic fresh2_q;
   logic [Lanes-1:0] sat3, sat4_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      valid_q  <= '0;
-      valid5_q <= 1'b0;
-      sat4_q   <= '0;
+      valid_q <= '0;
+      sat4_q  <= '0;
     end else if (en_i) begin
-      valid_q  <= {valid_q[3:2], early_valid_q[Ahead] || load_i};
-      valid5_q <= valid_q[4];
-      sat4_q   <= sat3 & {Lanes{valid_q[3]}};
+      valid_q <= {valid_q[3:2], early_valid_q[Ahead] || load_i};
+      sat4_q  <= sat3 & {Lanes{valid_q[3]}};
     end
   end
 
@@ -115,8 +111,6 @@ module kv_select_score #(
       word2_q  <= word1_o;
       word3_q  <= word2_q;
       word4_q  <= word3_q;
-      odd5_q   <= word4_q[0];
-      zero5_q  <= word4_q == '0;
       fresh2_q <= early_first_q[Ahead] || load_i;
     end
 
@@ -142,9 +136,8 @@ module kv_select_score #(
         end
     end
 
-  // By lane (read, write, nonzero) and by column.
+  // By lane (read, write) and by column.
   logic [40*Lanes-1:0] read, score2, write, columns;
-  logic [10*Lanes-1:0] nonzero;
 
   for (genvar c = 0; c < 10; c++) begin : g_column
     logic [4*Lanes-1:0] rdata, wdata;
@@ -172,6 +165,7 @@ module kv_select_score #(
   end
 
   assign columns_o = read;
+  assign score4_o  = write;
 
   if (Decay) begin : g_decay
     logic [Ahead:0] decay_q;
@@ -220,29 +214,9 @@ module kv_select_score #(
         .fresh2_i  (fresh2_q),
         .sat3_o    (sat3[i]),
         .score4_o  (write[40*i+:40]),
-        .nonzero4_o(nonzero[10*i+:10])
+        .nonzero4_o(nonzero4_o[10*i+:10])
     );
     assign neg_o[i] = clean_o[16*i+15];
-  end
-
-  // Digits in use, first by column, then by digit.
-  logic [9:0] used, used5_q, used_q;
-
-  always_comb begin
-    used = '0;
-    for (int i = 0; i < Lanes; i++) if (unprot4_i[i]) used = used | nonzero[10*i+:10];
-  end
-
-  always_ff @(posedge clk_i)
-    if (en_i) begin
-      used5_q <= used;
-      if (valid5_q)
-        used_q <= (zero5_q ? '0 : used_q) | (odd5_q ? {used5_q[4:0], used5_q[9:5]} : used5_q);
-    end
-
-  always_comb begin
-    top_o = 4'd0;
-    for (int d = 0; d < 10; d++) if (used_q[d]) top_o = 4'(d);
   end
 
   // Stage s + 1: within each half of the ring; s + 2: which half is which word's.
