@@ -31,6 +31,7 @@ kv_select_sequence.sv
 kv_select_intake.sv
 kv_select_lane.sv
 kv_select_decay.sv
+kv_select_columns.sv
 kv_select_score.sv
 kv_select_digits.sv
 kv_select_gather.sv

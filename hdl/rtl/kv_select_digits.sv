@@ -2,7 +2,7 @@
 // is counted ahead (docs/engine.md, 5.9).
 //
 // start_i    a command begins: no digit is in use. Nothing is on its way then.
-// valid4_i, word4_i  a word is written: score4_i its columns (kv_select_score says which digit is where),
+// valid4_i, word4_i  a word is written: score4_i its columns (kv_select_columns says which digit is where),
 //            nonzero4_i those that are not 0, unprot4_i its lanes that hold unprotected positions. Words come
 //            in order from 0, and from 0 again with every row.
 // top_o      two cycles after the last word of a row: the highest digit that is not 0 in an unprotected score of it.

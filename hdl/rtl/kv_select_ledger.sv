@@ -169,7 +169,8 @@ module kv_select_ledger #(
   kv_select_score #(
       .Lanes    (Lanes),
       .MaxTokens(MaxTokens),
-      .Decay    (Decay)
+      .Decay    (Decay),
+      .Pool     (Pool)
   ) u_score (
       .clk_i,
       .rst_i,
