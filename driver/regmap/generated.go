@@ -38,6 +38,7 @@ const (
 	LatSelectAcc     = 7  // attention beat, or last beat of a word of scores, taken to its saturations counted
 	LatSelectSettle  = 11 // last attention beat taken to the first pass
 	LatSelectPass    = 12 // cycles of a radix pass beside reading the scores
+	LatSelectFirst   = 12 // cycles of a first pass that was counted while the last row came
 	LatSelectEmit    = 8  // score word read to the payload FIFO
 	LatSelectNorm    = 8  // settling of key norms beside that of attention rows
 	LatSelectPool    = 24 // cycles of pooling beside one for each position

@@ -39,6 +39,7 @@ package kv_pkg;
   localparam int unsigned LAT_SELECT_ACC = 7;  // attention beat, or last beat of a word of scores, taken to its saturations counted
   localparam int unsigned LAT_SELECT_SETTLE = 11;  // last attention beat taken to the first pass
   localparam int unsigned LAT_SELECT_PASS = 12;  // cycles of a radix pass beside reading the scores
+  localparam int unsigned LAT_SELECT_FIRST = 12;  // cycles of a first pass that was counted while the last row came
   localparam int unsigned LAT_SELECT_EMIT = 8;  // score word read to the payload FIFO
   localparam int unsigned LAT_SELECT_NORM = 8;  // settling of key norms beside that of attention rows
   localparam int unsigned LAT_SELECT_POOL = 24;  // cycles of pooling beside one for each position

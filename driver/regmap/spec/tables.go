@@ -37,6 +37,7 @@ var Timing = Enum{Prefix: "Lat", Doc: "Latencies in enabled cycles; docs/engine.
 	{Name: "SelectAcc", Value: 7, Doc: "attention beat, or last beat of a word of scores, taken to its saturations counted"},
 	{Name: "SelectSettle", Value: 11, Doc: "last attention beat taken to the first pass"},
 	{Name: "SelectPass", Value: 12, Doc: "cycles of a radix pass beside reading the scores"},
+	{Name: "SelectFirst", Value: 12, Doc: "cycles of a first pass that was counted while the last row came"},
 	{Name: "SelectEmit", Value: 8, Doc: "score word read to the payload FIFO"},
 	{Name: "SelectNorm", Value: 8, Doc: "settling of key norms beside that of attention rows"},
 	{Name: "SelectPool", Value: 24, Doc: "cycles of pooling beside one for each position"},
