@@ -35,6 +35,7 @@ module kv_dequant #(
     input  logic [              16*Lanes-1:0] beat_i,
     input  logic                              beat_last_i,
     output logic                              ready_o,
+    output logic                              ready_next_o,
     input  logic [$clog2(PayloadDepth+1)-1:0] pf_count_i,
     output logic                              push_valid_o,
     output logic [              16*Lanes-1:0] push_data_o,
@@ -71,6 +72,7 @@ module kv_dequant #(
   logic code_push, code_valid, code_mark, refill;
   logic [BeatBits-1:0] code_beat;
   logic [CodeW-1:0] code_count;
+  logic code_full_next, code_next;
   logic free, bank_ok, bank_bad;
   logic [ItemW-1:0] idx;
   logic [BeatBits-1:0] bank_scale, bank_min;
@@ -91,7 +93,9 @@ module kv_dequant #(
       .beat_valid_i,
       .beat_i,
       .full_i        (code_count[CodeW-1]),
+      .full_next_i   (code_full_next),
       .ready_o,
+      .ready_next_o,
       .code_o        (code_push),
       .free_i        (free),
       .idx_i         (idx),
@@ -114,7 +118,9 @@ module kv_dequant #(
       .pop_i  (refill),
       .valid_o(code_valid),
       .data_o ({code_mark, code_beat}),
-      .count_o(code_count)
+      .count_o(code_count),
+      .valid_next_o(code_next),
+      .full_next_o (code_full_next)
   );
 
   // Stage 0.
@@ -281,5 +287,8 @@ module kv_dequant #(
     for (int i = 0; i < Lanes; i++)
       ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
   end
+
+  logic unused;
+  assign unused = &{1'b0, code_next};
 
 endmodule

@@ -9,6 +9,7 @@
 //           beat_row_end_i: the last of a row; abort_i: the packet ends with this one, too early.
 // ready_o   from registers; low while a word of scores that may come next is not yet written, and from the
 //           end of the selection part to that of the emission.
+// ready_next_o  ready_o of the next cycle, if this one is enabled.
 // push_*_o  an entry for the payload FIFO, which is empty then and holds the whole result's
 //           head start; the last one carries the flags of the command.
 // nonfinite_o, saturated_o  the flags so far.
@@ -40,6 +41,7 @@ module kv_select #(
     input  logic                beat_row_end_i,
     input  logic                abort_i,
     output logic                ready_o,
+    output logic                ready_next_o,
     output logic                push_valid_o,
     output logic [16*Lanes-1:0] push_data_o,
     output logic [         5:0] push_bytes_o,
@@ -277,6 +279,13 @@ module kv_select #(
   end
 
   assign ready_o = wait_q == 4'd0 && state_q == Take;
+
+  // The same a cycle ahead: what ends a wait, and what leads to Take or stays there.
+  logic wait_over, take_next;
+  assign wait_over = wait_q <= 4'd1 && !(scoring && beat_part_end_i) &&
+                     !(attention && row_end && word_q < WordW'(kv_pkg::LAT_SELECT_ROW - 1));
+  assign take_next = state_q == Take ? !sel_end : state_q == Cut || done_o;
+  assign ready_next_o = wait_over && take_next;
 
   if (Decay) begin : g_step
     logic [11:0] step_rows, step_q;
