@@ -68,6 +68,14 @@ module kv_dequant #(
   assign fold    = layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
   assign channel = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
 
+  // The same a cycle later: before the first item is issued, but not before the first beat comes.
+  logic asym_q, channel_q;
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      asym_q    <= asym;
+      channel_q <= channel;
+    end
+
   // Loader and code FIFO. Its depth is a power of two: the top bit of the count says full.
   logic code_push, code_valid, code_mark, refill;
   logic [BeatBits-1:0] code_beat;
@@ -200,7 +208,7 @@ module kv_dequant #(
       .bad_o(bad_min)
   );
 
-  assign lead_bad = {take_lead_q && bad_min && asym, take_lead_q && bad_scale};
+  assign lead_bad = {take_lead_q && bad_min && asym_q, take_lead_q && bad_scale};
   // Per token the banks count nothing, per channel nothing leads.
   assign ev_nonfinite_o = 10'(bank_nonfinite) | {8'd0, &lead_bad, ^lead_bad};
 
@@ -208,10 +216,10 @@ module kv_dequant #(
     if (en_i) begin
       if (take_lead_q) begin
         scale2_q <= clean_scale;
-        min2_q   <= asym ? clean_min : '0;
+        min2_q   <= asym_q ? clean_min : '0;
       end
       nonfinite_q <= {
-        nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE-1:2], channel ? bank_bad1_q : |lead_bad
+        nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE-1:2], channel_q ? bank_bad1_q : |lead_bad
       };
     end
   end
@@ -219,8 +227,8 @@ module kv_dequant #(
   // Stages 1 and 2: the words of the banks.
   logic [BeatBits-1:0] scale2, min2, scale3_q, min3_q, bank_scale2_q, bank_min2_q;
 
-  assign scale2 = channel ? bank_scale2_q : {Lanes{scale2_q}};
-  assign min2   = channel ? bank_min2_q : {Lanes{min2_q}};
+  assign scale2 = channel_q ? bank_scale2_q : {Lanes{scale2_q}};
+  assign min2   = channel_q ? bank_min2_q : {Lanes{min2_q}};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin

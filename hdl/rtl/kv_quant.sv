@@ -215,11 +215,13 @@ module kv_quant #(
 
   // And as order keys: unsigned numbers in the order of the values; of the magnitudes if symmetric.
   logic [16*Lanes-1:0] keys1, keys2_q;
+  logic [Lanes-1:0] flip1_q;  // negative, and not of magnitudes
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_keys
     logic [15:0] x;
     assign x = clean1_q[16*i+:16];
-    assign keys1[16*i+:16] = offset_q ? {x[14:0], x[15]} : {!(asym_q && x[15]), x[14:0] ^ {15{asym_q && x[15]}}};
+    assign keys1[16*i+:16] = offset_q ? {x[14:0], x[15]} : {!flip1_q[i], x[14:0] ^ {15{flip1_q[i]}}};
+    always_ff @(posedge clk_i) if (en_i) flip1_q[i] <= asym && clean[16*i+15];
   end
 
   always_ff @(posedge clk_i) if (en_i) keys2_q <= keys1;
@@ -286,12 +288,8 @@ module kv_quant #(
       .most_o    (channel_most)
   );
 
-  assign least = value(channel_q ? channel_least : token_least);
-  assign most  = value(channel_q ? channel_most : token_most);
-
-  function automatic logic [15:0] value(input logic [15:0] key);
-    value = offset_q ? {key[0], key[15:1]} : {!key[15], key[14:0] ^ {15{!key[15]}}};
-  endfunction
+  assign least = channel_q ? channel_least : token_least;
+  assign most  = channel_q ? channel_most : token_most;
 
   // Scales: cycle e + 9. With an offset the element that gave the scale is in place of the minimum.
   logic [15:0] scale;

@@ -661,7 +661,7 @@ module kv_select #(
   logic [5:0] list_bytes, map_bytes;
   logic [16*Lanes-1:0] list_data, map_data;
   logic emitting, emit6_q, emit7_q, last6_q, last7_q;
-  logic [3:0] word6_q, word7_q;
+  logic [3:0] word6_q;
   logic [Lanes-1:0] keep6_q, keep7_q;
 
   assign emitting = emit5 && state_q != Label && state_q != Rest;
@@ -699,7 +699,6 @@ module kv_select #(
       last6_q <= last_q[5];
       last7_q <= last6_q;
       word6_q <= word_e5_q[3:0];
-      word7_q <= word6_q;
       keep6_q <= keep5;
       keep7_q <= keep6_q;
     end
@@ -715,7 +714,7 @@ module kv_select #(
       .n_i         (n[7:0]),
       .valid7_i    (emit7_q),
       .last7_i     (last7_q),
-      .word7_i     (word7_q),
+      .word6_i     (word6_q),
       .keep7_i     (keep7_q),
       .tier7_i     (tier7),
       .push_valid_o(map_valid),
@@ -726,11 +725,13 @@ module kv_select #(
 
   // Events and flags. The elements that are not finite are counted before it is known
   // whether the beat is the one that is not full.
-  logic [LaneB:0] bad_all, bad_part, bad_all_q, bad_part_q;
+  // Counting takes the next cycle, but for what a LUT adds up.
+  localparam int unsigned Fours = (Lanes + 3) / 4;
+  logic [3*Fours-1:0] bad_all, bad_part, bad_all_q, bad_part_q;
   logic part_full_q, nonfinite_q, saturated_q;
-  logic [Lanes-1:0] wrong;
+  logic [Lanes-1:0] wrong, given_sat2_q;
   logic [4:0] rows_sat, given_sat;
-  logic [4:0] given_sat_q[2:7];
+  logic [4:0] given_sat_q[3:7];
 
   assign wrong = key_norm ? bad : bad | neg;
 
@@ -739,20 +740,25 @@ module kv_select #(
     bad_part = '0;
     rows_sat = '0;
     given_sat = '0;
+    ev_nonfinite_o = '0;
     for (int i = 0; i < Lanes; i++) begin
-      bad_all = bad_all + (LaneB + 1)'(wrong[i]);
-      bad_part = bad_part + (LaneB + 1)'(wrong[i] && LaneB'(i) < odd_lanes);
+      bad_all[3*(i/4)+:3] = bad_all[3*(i/4)+:3] + 3'(wrong[i]);
+      bad_part[3*(i/4)+:3] = bad_part[3*(i/4)+:3] + 3'(wrong[i] && LaneB'(i) < odd_lanes);
       rows_sat = rows_sat + 5'(sat4[i]);
-      given_sat = given_sat + 5'(load && given_q && load_sat[i] && elem1[i]);
+      given_sat = given_sat + 5'(given_sat2_q[i]);
     end
+    for (int i = 0; i < Fours; i++)
+      ev_nonfinite_o = ev_nonfinite_o + (part_full_q ? 10'(bad_all_q[3*i+:3]) : 10'(bad_part_q[3*i+:3]));
   end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      for (int i = 2; i <= 7; i++) given_sat_q[i] <= '0;
+      given_sat2_q <= '0;
+      for (int i = 3; i <= 7; i++) given_sat_q[i] <= '0;
     end else if (en_i) begin
-      given_sat_q[2] <= given_sat;
-      for (int i = 3; i <= 7; i++) given_sat_q[i] <= given_sat_q[i-1];
+      given_sat2_q   <= load_sat & elem1 & {Lanes{load && given_q}};
+      given_sat_q[3] <= given_sat;
+      for (int i = 4; i <= 7; i++) given_sat_q[i] <= given_sat_q[i-1];
     end
   end
 
@@ -771,8 +777,6 @@ module kv_select #(
     end
     assign ev_saturated_o = rows_sat_q[7] | given_sat_q[7] | 5'(pool_sat);
   end
-
-  assign ev_nonfinite_o = part_full_q ? 10'(bad_all_q) : 10'(bad_part_q);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin

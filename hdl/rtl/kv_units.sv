@@ -360,9 +360,9 @@ module kv_units #(
   assign push_o = push_valid != '0;
   always_comb begin
     if (unit_i[6] || unit_i[5]) entry_o = push_entry[EntryW*4+:EntryW];
-    else if (unit_i[3] || (unit_i[4] && push_valid[3])) entry_o = push_entry[EntryW*3+:EntryW];
+    else if (unit_i[3] || (compress && push_valid[3])) entry_o = push_entry[EntryW*3+:EntryW];
     else if (unit_i[2]) entry_o = push_entry[EntryW*2+:EntryW];
-    else if (unit_i[1] || unit_i[4]) entry_o = push_entry[EntryW*1+:EntryW];
+    else if (unit_i[1] || compress) entry_o = push_entry[EntryW*1+:EntryW];
     else entry_o = push_entry[EntryW*0+:EntryW];
   end
 
