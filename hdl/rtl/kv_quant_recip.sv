@@ -22,21 +22,27 @@ module kv_quant_recip (
   end
 
   logic [3:0] zeros;
+  logic normal;
+  logic [9:0] leads;  // the leading one of a subnormal significand
   logic [9:0] sig;
   logic [5:0] shift;
 
   // Leading zeros of a subnormal significand, counted to behind its leading one.
+  assign normal = scale_i[14:10] != '0;
+
   always_comb begin
     zeros = 4'd0;
-    for (int i = 0; i < 10; i++) if (scale_i[i]) zeros = 4'(10 - i);
+    sig   = scale_i[9:0] & {10{normal}};
+    for (int i = 0; i < 10; i++) begin
+      leads[i] = !normal && scale_i[i] && (scale_i[9:0] >> (i + 1)) == '0;
+      if (leads[i]) zeros = zeros | 4'(10 - i);
+      sig = sig | ((scale_i[9:0] << (10 - i)) & {10{leads[i]}});
+    end
   end
 
   always_comb begin
-    if (scale_i[14:10] != '0) begin
-      sig   = scale_i[9:0];
-      shift = 6'(scale_i[14:10]) + 6'd9;
-    end else begin
-      sig   = scale_i[9:0] << zeros;
+    if (normal) shift = 6'(scale_i[14:10]) + 6'd9;
+    else begin
       shift = scale_i[9:0] == '0 ? 6'd63 : 6'd10 - 6'(zeros);
     end
   end

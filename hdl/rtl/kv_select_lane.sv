@@ -33,6 +33,7 @@ module kv_select_lane #(
 
   // Stage 0: a weight is what cleaning leaves, and not negative.
   logic [14:0] weight_q[0:Ahead];
+  logic [Ahead:0] normal_q;  // it is not subnormal
 
   kv_fp16_clean u_clean (
       .x_i  (weight_i),
@@ -43,6 +44,7 @@ module kv_select_lane #(
   always_ff @(posedge clk_i)
     if (en_i) begin
       weight_q[0] <= clean0_o[15] ? '0 : clean0_o[14:0];
+      normal_q <= (Ahead + 1)'({normal_q, !clean0_o[15] && clean0_o[14:10] != '0});
       for (int i = 1; i <= Ahead; i++) weight_q[i] <= weight_q[i-1];
     end
 
@@ -55,10 +57,10 @@ module kv_select_lane #(
   logic odd2_q;
 
   assign weight1 = weight_q[Ahead];
-  assign field   = {weight1[14:11], weight1[10] | (weight1[14:10] == '0)};
+  assign field   = {weight1[14:11], weight1[10] | !normal_q[Ahead]};
 
   always_comb begin
-    moved = {30'd0, weight1[14:10] != '0, weight1[9:0]};
+    moved = {30'd0, normal_q[Ahead], weight1[9:0]};
     for (int k = 0; k < 5; k++) if (field[k]) moved = moved << (1 << k);
   end
 

@@ -80,13 +80,33 @@ module kv_select_radix #(
     end
   end
 
+  // Of value_q only the bits above step_q can be set. After the last step there is none to be tried.
   always_comb begin
-    next_high = '0;
-    next_low  = '0;
-    for (int v = 1; v < 16; v++) begin
-      if (4'(v) == (value_q | step_q | half)) next_high = next_high | counts[CountW*v+:CountW];
-      if (4'(v) == (value_q | half)) next_low = next_low | counts[CountW*v+:CountW];
-    end
+    if (step_q[3]) begin
+      next_high = counts[CountW*12+:CountW];
+      next_low  = counts[CountW*4+:CountW];
+    end else if (step_q[2]) begin
+      next_high = value_q[3] ? counts[CountW*14+:CountW] : counts[CountW*6+:CountW];
+      next_low  = value_q[3] ? counts[CountW*10+:CountW] : counts[CountW*2+:CountW];
+    end else
+      case (value_q[3:2])
+        2'd0: begin
+          next_high = counts[CountW*3+:CountW];
+          next_low  = counts[CountW*1+:CountW];
+        end
+        2'd1: begin
+          next_high = counts[CountW*7+:CountW];
+          next_low  = counts[CountW*5+:CountW];
+        end
+        2'd2: begin
+          next_high = counts[CountW*11+:CountW];
+          next_low  = counts[CountW*9+:CountW];
+        end
+        default: begin
+          next_high = counts[CountW*15+:CountW];
+          next_low  = counts[CountW*13+:CountW];
+        end
+      endcase
   end
 
   always_ff @(posedge clk_i)
