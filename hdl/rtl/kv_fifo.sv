@@ -81,7 +81,7 @@ module kv_fifo #(
     if (en_i) begin
       if (push_i) mem[wr_q] <= data_i;
       ram_q    <= mem[raddr];
-      near_q   <= push_i && wr_q == raddr;
+      near_q   <= push_i && (pop_i ? wr_q == rd2_q : wr_q == rd1_q);
       near_d_q <= data_i;
       if (!valid_q || (pop_i && !more_q)) head_q <= data_i;
       else if (pop_i) head_q <= near_q ? near_d_q : ram_q;
