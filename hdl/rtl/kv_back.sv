@@ -73,6 +73,7 @@ module kv_back #(
   pre_e pre_q;
   logic [2:0] beat_q;
   logic beat_end;
+  logic frame_q;  // not BODY, beside state_q for the width of a beat
   logic [30:0] bytes_q;  // payload bytes given: 1 GiB at most
   logic nonfinite_q, saturated_q;
   logic [2:0] status_q;  // of the outcome, as of the cycle before: it stands since then at least
@@ -119,11 +120,13 @@ module kv_back #(
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       state_q <= RHead;
+      frame_q <= 1'b1;
       pre_q   <= PreIdle;
       beat_q  <= '0;
     end else if (en_i) begin
       if (head_push || tail_push) beat_q <= beat_end ? '0 : beat_q + 3'd1;
       state_q <= state_d;
+      frame_q <= state_d != Body;
       if (pre_start_o) pre_q <= PreBusy;
       else if (pre_valid_i && pre_last_i) pre_q <= PreDone;
       else if (entry_pop_o) pre_q <= PreIdle;
@@ -199,7 +202,7 @@ module kv_back #(
 
   always_comb begin
     out_data_o = '0;
-    if (state_q == Body) out_data_o = pre_q == PreBusy ? pre_data_i : entry_data_i;
+    if (!frame_q) out_data_o = pre_q == PreBusy ? pre_data_i : entry_data_i;
     else
       for (int i = 0; i < HeadBeats; i++)
         if (beat_q == 3'(i)) out_data_o = tail_push ? tail[Width*i+:Width] : head[Width*i+:Width];

@@ -177,6 +177,7 @@ module kv_core #(
       .cfg_i         (cfg),
       .beat_valid_i  (beat_valid),
       .beat_i        (beat),
+      .raw_i         (in_data_i),
       .beat_last_i   (beat_last),
       .beat_part_i   (beat_part),
       .beat_part_end_i(beat_part_end),

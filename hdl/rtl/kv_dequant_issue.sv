@@ -60,7 +60,7 @@ module kv_dequant_issue #(
   // What follows from the settings: units of the first item of a group, items of a row less
   // one, items of a per-token group less one, rows of a per-channel group less one.
   logic [5:0] need_lead_q, need_code_q, need_first_q;
-  logic fold_q, channel_q;
+  logic fold_q, token_q;  // the axis in a register of its own: issue_o waits for it
   logic [ItemW-1:0] items_q, item_mask_q;
   logic [RowW-1:0] row_mask_q;
   logic [9:0] group_step_q;
@@ -71,7 +71,7 @@ module kv_dequant_issue #(
       need_lead_q  <= need_lead;
       need_first_q <= -need_lead;
       fold_q       <= fold_i;
-      channel_q    <= channel_i;
+      token_q      <= !channel_i;
       items_q      <= ItemW'(dims_i[9:LaneB] - 1'b1);
       item_mask_q  <= group_i == 3'(kv_pkg::GROUP_ROW) ? '1 :
                       ItemW'((10'(16 / Lanes) << group_i) - 10'd1);
@@ -117,8 +117,8 @@ module kv_dequant_issue #(
   assign group_row_end = row_in_group == row_mask_q;
   assign idx_o = idx_q;
   assign idx_next = idx_q + ItemW'(1);
-  assign lead_o = lead_q && !channel_q;
-  assign first = lead_o || (channel_q && idx_q == '0 && row_in_group == '0);
+  assign lead_o = lead_q && token_q;
+  assign first = lead_o || (!token_q && idx_q == '0 && row_in_group == '0);
   assign last_o = row_end && row_q == rows_q[out_q];
   assign done = issue_o && last_o;
   assign idle_o = !busy_q;
@@ -170,7 +170,7 @@ module kv_dequant_issue #(
   assign fits_rest = rest_q[5:0] <= Capacity - Beat;
   assign fits_fill = fill_q <= Capacity - Beat;
 
-  assign issue_o = busy_q && !rest_q[6] && room_i && (!channel_q || bank_ok_i);
+  assign issue_o = busy_q && !rest_q[6] && room_i && (token_q || bank_ok_i);
   assign refill_o = code_valid_i && !moved_q && (issue_o ? fits_rest : fits_fill);
   assign kept = issue_o ? rest_q[5:0] : fill_q;
   assign rest_kept = fresh_q ? {1'b1, need_first_q} : issue_o ? rest_next : rest_q;
@@ -189,7 +189,7 @@ module kv_dequant_issue #(
     end
   end
 
-  assign free_o = issue_o && channel_q && row_end && group_row_end;
+  assign free_o = issue_o && !token_q && row_end && group_row_end;
   assign ev_token_o = issue_o && row_end;
   assign ev_groups_o = issue_o && first ? group_step_q : '0;
 

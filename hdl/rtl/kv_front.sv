@@ -90,7 +90,9 @@ module kv_front #(
   logic [BeatsW-1:0] beats_now;
   logic last_ok_q, same_q;  // the last command dispatched was not refused
 
-  logic head_take, head_done, in_payload, last, dispatch, may, pay, cut, pay_end;
+  logic head_take, head_done, in_payload, last, dispatch, begins, may, pay, cut, pay_end;
+  logic [6:0] next_unit;
+  logic blank_q;  // not PAY, beside state_q for the width of a beat
   logic unit_ready_q, unit_ready_next;  // the unit takes a beat
   logic [2:0] status;
   logic refused, empty;
@@ -138,6 +140,9 @@ module kv_front #(
   // Only the same kind of ECHO, QUANTIZE or DEQUANTIZE again may overlap what is in flight.
   assign may = none_i || (flight_i < 3'(kv_pkg::MAX_IN_FLIGHT) && same_q && !refused);
   assign dispatch = state_q == Check && checked_q && may;
+  // The same for a command with a payload, of which it is known that it is not refused.
+  assign begins = state_q == Check && checked_q && !refused && !empty && !source &&
+                  (none_i || (flight_i < 3'(kv_pkg::MAX_IN_FLIGHT) && same_q));
   assign op_unit = 7'(8'd1 << head_q[2:0] >> 1);
   assign source = head_q[2:0] == 3'(kv_pkg::OP_SOURCE);
 
@@ -150,10 +155,8 @@ module kv_front #(
     case (state_q)
       Head: if (head_done) state_d = Check;
       Check:
-      if (dispatch) begin
-        if (!refused && !empty && !source) state_d = Pay;
-        else state_d = (short_q || tlast_q) ? Head : Drain;
-      end
+      if (begins) state_d = Pay;
+      else if (dispatch) state_d = (short_q || tlast_q) ? Head : Drain;
       Pay:
       if (pay_end) state_d = in_last_i ? Head : Drain;
       else if (pay && in_last_i) state_d = Pad;
@@ -163,10 +166,20 @@ module kv_front #(
   end
 
   // A payload that is about to begin is that of the header at hand.
-  assign unit_ready_next = ((state_q == Check ? op_unit : unit_o) & ready_next_i) != '0;
+  assign next_unit = (state_q == Check ? op_unit : unit_o) & ready_next_i;
+  assign unit_ready_next = next_unit != '0;
   assign in_want_next_o  = (head_take && !head_done) || (state_d == Pay && unit_ready_next);
 
-  always_ff @(posedge clk_i) if (en_i) unit_ready_q <= unit_ready_next;
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      unit_ready_q <= unit_ready_next;
+      blank_q      <= state_d != Pay;
+    end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) beat_valid_o <= '0;
+    else if (en_i) beat_valid_o <= next_unit & {7{state_d == Pay || state_d == Pad}};
+  end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -250,8 +263,7 @@ module kv_front #(
     else outcome_status_o = in_last_i ? 3'(kv_pkg::ST_OK) : 3'(kv_pkg::ST_OVERLONG);
   end
 
-  assign beat_valid_o = unit_o & {7{in_payload && unit_ready_q}};
-  assign beat_o = state_q == Pay ? in_data_i : '0;
+  assign beat_o = in_data_i & {Width{!blank_q}};
   assign beat_last_o = last;
   assign beat_abort_o = state_q == Pay && cut && !last;
 

@@ -142,11 +142,17 @@ module kv_front_count #(
   end
 
   // A beat is the row's last when all but one of the whole ones are done, or with a rest all of them.
-  logic reload;
+  logic reload, one_row;
   logic [9-LaneB:0] narrow_beats;
 
   assign reload       = load_i || (beat_i && row_end_q);
   assign narrow_beats = header_i[kv_pkg::REQ_ROW_DIMS_LSB+LaneB+:10-LaneB];
+
+  // part_rows is 1.
+  always_comb begin
+    if (!score_q || part == 2'd1 && !key_norm) one_row = row_n_q == 24'd1;
+    else one_row = part != 2'd0 && positions == 17'd1;
+  end
 
   always_comb begin
     row_end_d  = row_end_q;
@@ -155,7 +161,7 @@ module kv_front_count #(
     if (reload) begin
       if (narrow) row_end_d = narrow_beats == (10 - LaneB)'(1);
       else row_end_d = whole == 29'(!rest);
-      last_row_d = load_i || part_end_q ? part_rows == 24'd1 : rows_q == 24'd2;
+      last_row_d = load_i || part_end_q ? one_row : rows_q == 24'd2;
       final_d    = part == 2'd3 || (opcode == 3'(kv_pkg::OP_SELECT) && (part == 2'd1 || !has_rows_q));
     end else if (beat_i) row_end_d = left_q == (rest_q ? 29'd1 : 29'd2);
   end

@@ -67,6 +67,7 @@ module kv_shell #(
   logic abort_push, i_full_next, o_valid_next;
   logic in_want_q, out_want_q, in_want_d, out_want_d;
   logic freeze_out_d, freeze_in_d, halt_d;
+  logic give_d, take_d, still_d;  // why the core will stand: what it says now, what it said
 
   kv_skid #(
       .Width(Width + 1)
@@ -110,7 +111,12 @@ module kv_shell #(
   assign halt_d = soft_rst_next_i | abort_d;
   assign freeze_out_d = out_want_d & o_full_next;
   assign freeze_in_d = in_want_d & ~(i_valid_next & ~discard_d);
-  assign core_en_next_o = rst_i | ~(halt_d | freeze_out_d | freeze_in_d);
+
+  // Without the detour over what it wants: the core's word comes last.
+  assign give_d = core_en_o & out_want_next_i & o_full_next;
+  assign take_d = core_en_o & in_want_next_i & ~(i_valid_next & ~discard_d);
+  assign still_d = ~core_en_o & ~soft_rst_i & (freeze_out_d | freeze_in_d);
+  assign core_en_next_o = rst_i | ~(halt_d | still_d | give_d | take_d);
   assign core_rst_o = rst_i | soft_rst_i;
 
   assign in_valid_o = i_valid & ~discard_q;

@@ -9,6 +9,7 @@
 // en_i has a copy of the enable for each of the five units (the last: SOURCE and SINK); COMPRESS has that of ECHO.
 // ready_next_o: ready_o of the next cycle, if this one is enabled. What it says in the cycle of a dispatch holds with the
 // new settings too: they are of another kind only if nothing is in flight, and an empty unit is ready with all of them.
+// raw_i is beat_i, but for beats that are filled in: of those SELECT gets none.
 // room_i: the payload FIFO has 4 free places, for ECHO; room_next_i: likewise; pf_count_i: its count, for DEQUANTIZE.
 // A unit without its bit in Features is not built: never ready, never pushing.
 module kv_units #(
@@ -29,6 +30,7 @@ module kv_units #(
     input  logic [       255:0] cfg_i,
     input  logic [         6:0] beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
+    input  logic [16*Lanes-1:0] raw_i,
     input  logic                beat_last_i,
     input  logic [         1:0] beat_part_i,
     input  logic                beat_part_end_i,
@@ -241,7 +243,7 @@ module kv_units #(
         .compress_i      (compress),
         .cfg_i           (cfg_i),
         .beat_valid_i    (beat_valid_i[3] || (beat_valid_i[4] && !beat_part_i[1])),
-        .beat_i          (beat_i),
+        .beat_i          (raw_i),
         .beat_rows_i     (beat_part_i[0]),
         .beat_part_end_i (beat_part_end_i),
         .beat_row_end_i  (beat_row_end_i),
@@ -372,7 +374,7 @@ module kv_units #(
     1'b0, unit_i, start_i, cfg_i, scheme, axis, group, bits, layout, rows, dims, row_dims, keys, row,
     row_tier, row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite,
     rows_nonfinite, select_ready, select_ready_next, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
-    beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, room_next_i, pre_start_i, en_i
+    beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, raw_i, pf_count_i, room_i, room_next_i, pre_start_i, en_i
   };
 
 `ifndef SYNTHESIS

@@ -242,6 +242,7 @@ module fv_back #(
   // The module's own state is the contract's.
   (* hierconn *) wire [1:0] \dut.state_q ;
   (* hierconn *) wire [1:0] \dut.pre_q ;
+  (* hierconn *) wire \dut.frame_q ;
   (* hierconn *) wire [2:0] \dut.beat_q ;
   (* hierconn *) wire [30:0] \dut.bytes_q ;
   (* hierconn *) wire \dut.nonfinite_q ;
@@ -256,6 +257,7 @@ module fv_back #(
     if (!first_q) begin
       assert (phase_q == AtHead || phase_q == AtBody || phase_q == AtTail);
       assert (\dut.state_q == phase_q);
+      assert (\dut.frame_q == (phase_q != AtBody));
       assert (\dut.beat_q == index_q);
       assert (index_q <= 3'(HeadBeats - 1));
       assert (phase_q != AtBody || index_q == '0);

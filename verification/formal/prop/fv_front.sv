@@ -176,6 +176,7 @@ module fv_front (
   (* hierconn *) wire \dut.checked_q ;
   (* hierconn *) wire \dut.short_q ;
   (* hierconn *) wire \dut.tlast_q ;
+  (* hierconn *) wire \dut.unit_ready_q ;
   logic at_head, at_check, at_pay, at_pad, at_drain;
 
   assign at_head  = \dut.state_q == 3'd0;
@@ -202,6 +203,8 @@ module fv_front (
         assert (mid_q == !(\dut.short_q || \dut.tlast_q ));
       end
       assert (\dut.checked_q == (age_q != 2'd0));
+      assert (beat_valid == (unit & ready_q & {7{at_pay || at_pad}}));
+      if (at_pay || at_pad) assert (\dut.unit_ready_q == ((unit & ready_q) != 7'd0));
       assert ((unit & (unit - 7'd1)) == 7'd0);
       if (at_pay || at_drain) assert (mid_q && answered_q);
       if (!rst_i) assert (want_q == ((at_head && mid_q) || (at_pay && (unit & ready_q) != 7'd0)));  // 7
