@@ -151,7 +151,7 @@ module kv_quant_pack #(
     end else if (en_i) begin
       placed_q <= placed_d;
       fill_q  <= FillW'(left);
-      room_q  <= ~FillW'(left);
+      room_q  <= ~left[FillW-1:0];
       flush_q <= ends && left != '0;
       pre_q   <= !push && (pre_q || starts1_q);
       taint_q <= left != '0 && (taint1_q || (taint_q && !(push && item1_q)));

@@ -60,7 +60,7 @@ module kv_shell #(
   localparam logic [Width-1:0] AbortBeat = Width'({8'(kv_pkg::MAGIC_ABORT), kv_pkg::RESP_MAGIC_LSB'(0)});
 
   logic s_mid_q, m_mid_q, discard_q, abort_q;
-  logic s_mid_d, discard_d, abort_d;
+  logic s_mid_d, discard_d, abort_d, in_valid_d;
   logic i_valid, i_valid_next, i_pop;
   logic o_ready, o_full_next, o_push, o_last;
   logic [Width-1:0] o_data;
@@ -110,11 +110,12 @@ module kv_shell #(
 
   assign halt_d = soft_rst_next_i | abort_d;
   assign freeze_out_d = out_want_d & o_full_next;
-  assign freeze_in_d = in_want_d & ~(i_valid_next & ~discard_d);
+  assign in_valid_d = i_valid_next & ~discard_d;
+  assign freeze_in_d = in_want_d & ~in_valid_d;
 
   // Without the detour over what it wants: the core's word comes last.
   assign give_d = core_en_o & out_want_next_i & o_full_next;
-  assign take_d = core_en_o & in_want_next_i & ~(i_valid_next & ~discard_d);
+  assign take_d = core_en_o & in_want_next_i & ~in_valid_d;
   assign still_d = ~core_en_o & ~soft_rst_i & (freeze_out_d | freeze_in_d);
   assign core_en_next_o = rst_i | ~(halt_d | still_d | give_d | take_d);
   assign core_rst_o = rst_i | soft_rst_i;

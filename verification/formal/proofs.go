@@ -54,7 +54,7 @@ func engineProofs() []Proof {
 				{"wants of the core taken while it stands", "kv_shell.sv", "(core_en_o ? in_want_next_i : in_want_q)", "in_want_next_i"},
 				{"wants kept over a soft reset", "kv_shell.sv", "assign out_want_d = ~soft_rst_i &", "assign out_want_d ="},
 				{"enabled beside a soft reset", "kv_shell.sv", "assign halt_d = soft_rst_next_i | abort_d;", "assign halt_d = abort_d;"},
-				{"beat of a cut packet taken for one of the next", "kv_shell.sv", "(i_valid_next & ~discard_d)", "i_valid_next"},
+				{"beat of a cut packet taken for one of the next", "kv_shell.sv", "assign in_valid_d = i_valid_next & ~discard_d;", "assign in_valid_d = i_valid_next;"},
 				{"beat popped though the core stands", "kv_shell.sv", "(core_en_o & in_take_i)", "in_take_i"},
 			},
 		},
@@ -138,7 +138,7 @@ func engineProofs() []Proof {
 			Says: "each packet answered once; a bad one never spoils the next",
 			RTL:  []string{"kv_front_check.sv", "kv_front_count.sv", "kv_front.sv"},
 			Mutants: []Mutant{
-				{"rest of a refused packet not dropped", "kv_front.sv", "else state_d = (short_q || tlast_q) ? Head : Drain;", "else state_d = Head;"},
+				{"rest of a refused packet not dropped", "kv_front.sv", "else if (dispatch) state_d = (short_q || tlast_q) ? Head : Drain;", "else if (dispatch) state_d = Head;"},
 				{"drops on after TLAST", "kv_front.sv", "default: if (in_valid_i && in_last_i) state_d = Head;", "default: if (in_valid_i && !in_last_i) state_d = Head;"},
 				{"no filling of a short payload", "kv_front.sv", "else if (pay && in_last_i) state_d = Pad;", ""},
 				{"header index kept after a short header", "kv_front.sv", "if (head_done) hb_q <= '0;", "if (head_done && !in_last_i) hb_q <= '0;"},
