@@ -374,7 +374,7 @@ module kv_units #(
     1'b0, unit_i, start_i, cfg_i, scheme, axis, group, bits, layout, rows, dims, row_dims, keys, row,
     row_tier, row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite,
     rows_nonfinite, select_ready, select_ready_next, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
-    beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, raw_i, pf_count_i, room_i, room_next_i, pre_start_i, en_i
+    beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, beat_i, raw_i, pf_count_i, room_i, room_next_i, pre_start_i, en_i
   };
 
 `ifndef SYNTHESIS
