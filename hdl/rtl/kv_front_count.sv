@@ -9,9 +9,11 @@
 //                key rows to select by, 2 value rows, 3 key rows; 3 for all other commands
 //   part_end_o   it is the last of its part;  row_end_o  of its row
 // QUANTIZE has rows x beats of a row; ECHO, DEQUANTIZE and SINK one run of beats.
-// A length of a header that fails the checks is never used.
+// A length of a header that fails the checks is never used; so what only commands need that are not in
+// Features is not built.
 module kv_front_count #(
-    parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter logic [9:0] Features = 10'h3FF  // built in, bits kv_pkg::FEAT_*
 ) (
     input  logic         clk_i,
     input  logic         en_i,
@@ -25,6 +27,8 @@ module kv_front_count #(
 );
 
   localparam int unsigned LaneB = $clog2(Lanes);
+  localparam bit HasRun = Features[kv_pkg::FEAT_DEQUANTIZE];
+  localparam bit HasRows = Features[kv_pkg::FEAT_QUANTIZE] || Features[kv_pkg::FEAT_SELECT] || Features[kv_pkg::FEAT_COMPRESS];
 
   // DEQUANTIZE: rows x dims (b / 16 + stats / g) units of 16 bits, stats being 2 or 1
   // values a group; the bracket is kept in eighths, so that it is whole for every g.
@@ -88,12 +92,13 @@ module kv_front_count #(
   assign bytes = header_i[kv_pkg::REQ_ROWS_LSB+:31];
   assign positions = header_i[kv_pkg::REQ_DIMS_LSB+:17];
   assign key_norm = header_i[kv_pkg::REQ_KEY_NORM_LSB];
-  assign bytewise = opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_SINK);
+  assign bytewise = opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_SINK) || !(HasRows || HasRun);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      run_q   <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
-      score_q <= opcode == 3'(kv_pkg::OP_SELECT) || opcode == 3'(kv_pkg::OP_COMPRESS);
+      run_q   <= HasRun && opcode == 3'(kv_pkg::OP_DEQUANTIZE);
+      score_q <= (Features[kv_pkg::FEAT_SELECT] && opcode == 3'(kv_pkg::OP_SELECT)) ||
+                 (Features[kv_pkg::FEAT_COMPRESS] && opcode == 3'(kv_pkg::OP_COMPRESS));
       if (bytewise) begin
         whole_q <= 29'(bytes[30:LaneB+1]);
         other_rest_q <= bytes[LaneB:0] != '0;
@@ -101,7 +106,7 @@ module kv_front_count #(
         whole_q <= 29'(positions[16:LaneB]);
         other_rest_q <= positions[LaneB-1:0] != '0;
       end
-      if (bytewise || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
+      if (bytewise || !HasRows || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
       else row_n_q <= header_i[kv_pkg::REQ_ROWS_LSB+:24];
     end
   end
