@@ -4,7 +4,8 @@
 // push_i   that place is filled (in the same cycle or before); never with Depth - 1 filled places, so that
 //          a write before its push meets none of them.
 // pop_i    the head goes; never while there is none.
-// data_o   the head's data, from the second cycle after both its last write and the pop before it on; until then anything.
+// data_o   the head's data, from the second enabled cycle after both its last write and the pop before it on; until
+//          then anything.
 // Nothing happens in a cycle with en_i = 0. Depth is a power of two, at least 2; rst_i empties it. A queue that
 // says whether there is a head stands beside it (kv_queue).
 module kv_shelf #(
