@@ -12,7 +12,6 @@ under build/growth.
 import argparse
 import json
 import os
-import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,14 +36,9 @@ BEATS = {2: 0.9988, 4: 0.9985, 8: 0.9981, 16: 0.9971}
 PARTS = [("LFE5U-25F", 24288, 28, 56), ("LFE5U-45F", 43848, 72, 108), ("LFE5U-85F", 83640, 156, 208)]
 
 
-def features():
-    """Names of all commands and options, in the order of their bits."""
-    return re.findall(r"int unsigned FEAT_([A-Z_0-9]+) =", (ROOT / "hdl/rtl/kv_pkg.sv").read_text())
-
-
 def params(build):
     lanes, dim, tile, tokens, names = build
-    mask = sum(1 << i for i, f in enumerate(features()) if names is None or f in names)
+    mask = sum(1 << i for i, f in enumerate(synth_tools.features()) if names is None or f in names)
     return {"Lanes": lanes, "MaxDim": dim, "TileTokens": tile, "MaxTokens": tokens, "Features": mask}
 
 
@@ -87,8 +81,8 @@ def page(result, rates):
            "The last column is the smallest part that has enough of everything with a tenth of its LUT4 sites left over.", ""]
     for title, varies, points in result["series"]:
         first = points[0]["params"]
-        named = [f for i, f in enumerate(features()) if first["Features"] >> i & 1]
-        what = "all commands and options" if len(named) == len(features()) else " ".join(named)
+        named = [f for i, f in enumerate(synth_tools.features()) if first["Features"] >> i & 1]
+        what = "all commands and options" if len(named) == len(synth_tools.features()) else " ".join(named)
         same = {"Lanes": "MaxDim 256, TileTokens 128, MaxTokens 4096", "MaxTokens": "Lanes 8", "tile": "Lanes 4, MaxTokens 4096"}[varies]
         out += [f"## {title}", "", f"{same}, {what}.", ""]
         head = ["MaxDim", "TileTokens"] if varies == "tile" else [varies]
