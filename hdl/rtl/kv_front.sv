@@ -68,6 +68,7 @@ module kv_front #(
 
   localparam int unsigned Width = 16 * Lanes;
   localparam int unsigned HeadBeats = 256 / Width;
+  localparam bit HasScore = Features[kv_pkg::FEAT_SELECT] || Features[kv_pkg::FEAT_COMPRESS];
   localparam int unsigned BytesB = $clog2(2 * Lanes);
   localparam int unsigned BeatsW = 32 - BytesB;
 
@@ -112,7 +113,9 @@ module kv_front #(
 
   kv_front_count #(
       .Lanes(Lanes),
-      .Features(Features)
+      .HasRun(Features[kv_pkg::FEAT_DEQUANTIZE]),
+      .HasRows(HasScore || Features[kv_pkg::FEAT_QUANTIZE]),
+      .HasScore(HasScore)
   ) u_count (
       .clk_i     (clk_i),
       .en_i      (en_i),
@@ -188,7 +191,6 @@ module kv_front #(
   end
 
   // Header. Of words that no command built reads, only whether they are 0.
-  localparam bit HasScore = Features[kv_pkg::FEAT_SELECT] || Features[kv_pkg::FEAT_COMPRESS];
   localparam bit HasTile = HasScore || Features[kv_pkg::FEAT_QUANTIZE] || Features[kv_pkg::FEAT_DEQUANTIZE];
   localparam logic [7:0] WordRead = {
     HasScore || Features[kv_pkg::FEAT_LINK], {3{HasScore}}, HasTile, 1'b1, HasTile, 1'b1

@@ -9,11 +9,13 @@
 //                key rows to select by, 2 value rows, 3 key rows; 3 for all other commands
 //   part_end_o   it is the last of its part;  row_end_o  of its row
 // QUANTIZE has rows x beats of a row; ECHO, DEQUANTIZE and SINK one run of beats.
-// A length of a header that fails the checks is never used; so what only commands need that are not in
-// Features is not built.
+// A length of a header that fails the checks is never used; so what only commands need that are not built (HasRun:
+// DEQUANTIZE, HasScore: SELECT or COMPRESS, HasRows: those or QUANTIZE) is not built either.
 module kv_front_count #(
     parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
-    parameter logic [9:0] Features = 10'h3FF  // built in, bits kv_pkg::FEAT_*
+    parameter bit HasRun = 1'b1,
+    parameter bit HasRows = 1'b1,
+    parameter bit HasScore = 1'b1
 ) (
     input  logic         clk_i,
     input  logic         en_i,
@@ -27,8 +29,6 @@ module kv_front_count #(
 );
 
   localparam int unsigned LaneB = $clog2(Lanes);
-  localparam bit HasRun = Features[kv_pkg::FEAT_DEQUANTIZE];
-  localparam bit HasRows = Features[kv_pkg::FEAT_QUANTIZE] || Features[kv_pkg::FEAT_SELECT] || Features[kv_pkg::FEAT_COMPRESS];
 
   // DEQUANTIZE: rows x dims (b / 16 + stats / g) units of 16 bits, stats being 2 or 1
   // values a group; the bracket is kept in eighths, so that it is whole for every g.
@@ -97,8 +97,7 @@ module kv_front_count #(
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       run_q   <= HasRun && opcode == 3'(kv_pkg::OP_DEQUANTIZE);
-      score_q <= (Features[kv_pkg::FEAT_SELECT] && opcode == 3'(kv_pkg::OP_SELECT)) ||
-                 (Features[kv_pkg::FEAT_COMPRESS] && opcode == 3'(kv_pkg::OP_COMPRESS));
+      score_q <= HasScore && (opcode == 3'(kv_pkg::OP_SELECT) || opcode == 3'(kv_pkg::OP_COMPRESS));
       if (bytewise) begin
         whole_q <= 29'(bytes[30:LaneB+1]);
         other_rest_q <= bytes[LaneB:0] != '0;
