@@ -50,6 +50,7 @@ type device struct {
 	info        driver.Info
 	outstanding int // requests sent and not yet answered
 	closed      bool
+	steps       bool // every clock cycle is stepped, for comparison
 }
 
 func (d *device) Info() driver.Info { return d.info }
@@ -130,11 +131,11 @@ func (d *device) Recv(ctx context.Context, dst []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%w: receive with no request outstanding", driver.ErrProtocol)
 	}
 	d.link.quiet = 0
-	for n := 1; len(d.link.ends) == 0; n++ {
-		d.link.clock()
-		if n%slice != 0 {
+	for n := 0; len(d.link.ends) == 0; {
+		if n += d.pass(); n < slice {
 			continue
 		}
+		n = 0
 		if err := ctx.Err(); err != nil {
 			return dst, err
 		}
@@ -144,6 +145,15 @@ func (d *device) Recv(ctx context.Context, dst []byte) ([]byte, error) {
 	}
 	d.outstanding--
 	return d.link.receive(dst), nil
+}
+
+// pass passes clock cycles.
+func (d *device) pass() int {
+	if d.steps {
+		d.link.clock()
+		return 1
+	}
+	return d.link.burst()
 }
 
 func (d *device) Close() error {

@@ -83,7 +83,7 @@ func TestBadOptions(t *testing.T) {
 }
 
 // exchange sends requests and gives the answers.
-func exchange(t *testing.T, d driver.Device, requests ...[]byte) []packet.Response {
+func exchange(t testing.TB, d driver.Device, requests ...[]byte) []packet.Response {
 	t.Helper()
 	for _, r := range requests {
 		if err := d.Send(t.Context(), r); err != nil {

@@ -20,6 +20,8 @@ type link struct {
 	received []byte   // whole responses and, at the end, the one under way
 	ends     []int    // where in received each whole response ends
 	quiet    int      // clocks since the last stream handshake
+
+	ideal core.Ideal // what a burst may use
 }
 
 func newLink(e *core.Engine) *link {
@@ -69,9 +71,9 @@ func (l *link) offer() {
 	l.in.SLast = l.at+l.beat == len(p)
 }
 
-// taken goes on to the next beat.
-func (l *link) taken() {
-	l.at += l.beat
+// taken goes on by n bytes of the first packet.
+func (l *link) taken(n int) {
+	l.at += n
 	if l.at == len(l.requests[0]) {
 		l.spare = append(l.spare, l.requests[0])
 		n := copy(l.requests, l.requests[1:])
@@ -100,9 +102,33 @@ func (l *link) clock() core.Outputs {
 	}
 	if l.in.SValid && out.SReady {
 		l.quiet = 0
-		l.taken()
+		l.taken(l.beat)
 	}
 	return out
+}
+
+// burst passes clock cycles in which no register is accessed, one at least, and
+// stops behind the end of a response.
+func (l *link) burst() (clocks int) {
+	i := &l.ideal
+	i.Packet, i.At, i.Got = nil, 0, l.received
+	if l.in.SValid {
+		i.Packet, i.At = l.requests[0], l.at
+	}
+	n := l.e.Burst(i)
+	if n == 0 {
+		l.clock()
+		return 1
+	}
+	l.quiet += int(n)
+	if len(i.Got) > len(l.received) || l.in.SValid && i.At > l.at {
+		l.quiet = 0
+	}
+	l.received = i.Got
+	if l.in.SValid {
+		l.taken(i.At - l.at)
+	}
+	return int(n)
 }
 
 // receive moves the first whole response to dst.

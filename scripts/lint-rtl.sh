@@ -27,7 +27,7 @@ for lanes in 2 4 8 16; do
   lint -GLanes=$lanes -GMaxDim=32 -GTileTokens=16 -GMaxTokens=256
   lint -GLanes=$lanes -GMaxDim=512 -GTileTokens=256 -GMaxTokens=65536
 done
-for features in 1 2 4 8 32 72 136 264 520 538; do
+for features in 1 2 4 8 32 72 136 264 520 538 1026 1028 2050 2052 3071; do
   lint -GFeatures=$features
 done
 for phy in 0 1 2 3 4; do

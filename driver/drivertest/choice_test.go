@@ -18,9 +18,9 @@ func (k kernels) units(h uint16) (int64, bool) {
 }
 
 // bad counts NaN and infinite elements.
-func (k kernels) bad(row []byte) (n int) {
+func (k kernels) bad(format uint32, row []byte) (n int) {
 	for i := 0; i < len(row); i += 2 {
-		if _, bad := k.number(binary.LittleEndian.Uint16(row[i:])); bad {
+		if _, bad := k.numberOf(format, binary.LittleEndian.Uint16(row[i:])); bad {
 			n++
 		}
 	}
@@ -125,7 +125,7 @@ func (k kernels) add(w *work, score *int64, h uint16) {
 
 // norms makes scores of key rows.
 func (k kernels) norms(w *work, c chooser, b []byte) (scores []int64) {
-	w.nonFinite += k.bad(b)
+	w.nonFinite += k.bad(regmap.FormatFP16, b)
 	for ; len(b) > 0; b = b[2*c.rowDims:] {
 		sum, fraction := new(big.Int), int64(0)
 		for i := range c.rowDims {

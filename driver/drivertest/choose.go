@@ -22,6 +22,13 @@ func choiceOf(header []byte) packet.Selection {
 
 // optionsBuilt makes the part of check 4 that is about options.
 func optionsBuilt(op uint32, header []byte, built uint32) bool {
+	tile := op == regmap.OpQuantize || op == regmap.OpDequantize
+	if (tile || op == regmap.OpCompress) && regmap.ReqFormat.Get(header) > 0 && built>>regmap.FeatBF16&1 == 0 {
+		return false
+	}
+	if tile && regmap.ReqRotate.Get(header) > 0 && built>>regmap.FeatRotate&1 == 0 {
+		return false
+	}
 	if op != regmap.OpSelect && op != regmap.OpCompress {
 		return true
 	}
@@ -87,7 +94,7 @@ func choiceInRange(op uint32, header []byte, p regmap.Params) bool {
 // sectionLayouts gives how a COMPRESS codes its keys and its values.
 func sectionLayouts(header []byte) (keys, values packet.Layout) {
 	keys = layoutOf(header)
-	values = packet.Layout{Scheme: keys.Scheme, Axis: regmap.AxisToken, Group: groupSizes[regmap.ReqValueGroup.Get(header)]}
+	values = packet.Layout{Scheme: keys.Scheme, Format: keys.Format, Axis: regmap.AxisToken, Group: groupSizes[regmap.ReqValueGroup.Get(header)]}
 	return keys, values
 }
 

@@ -20,6 +20,7 @@ type chooser struct {
 	step              int
 	lambda            uint64
 	scheme, axis      uint32
+	bf16              uint32
 	group, valueGroup int // codes
 	bits              int
 }
@@ -31,7 +32,7 @@ func readChooser(h []byte) (c chooser) {
 	w := &c.word
 	flag := func(bit int) bool { return w[1]>>bit&1 == 1 }
 	c.compress = w[0]&0xff == regmap.OpCompress
-	c.scheme, c.axis, c.group, c.bits = w[1]&3, w[1]>>2&1, int(w[1]>>4&7), int(w[1]>>8&15)
+	c.scheme, c.axis, c.bf16, c.group, c.bits = w[1]&3, w[1]>>2&1, w[1]>>3&1, int(w[1]>>4&7), int(w[1]>>8&15)
 	c.valueGroup = int(w[1] >> 13 & 7)
 	c.half, c.maximum, c.in, c.out = int(w[1]>>16&7), flag(19), flag(20), flag(21)
 	c.form, c.prot, c.norm = int(w[1]>>22&3), int(w[1]>>24&3), flag(26)
@@ -47,7 +48,7 @@ func (c chooser) check(r *reference) packet.Status {
 	p, built := r.info.Params, func(bit int) bool { return r.info.Features>>bit&1 == 1 }
 	ranks := c.ranks[0]|c.ranks[1]|c.ranks[2]|c.prot != 0
 	tiers := c.form == 2 && !c.compress
-	if (c.half > 0 || c.maximum) && !built(6) || (c.lambda > 0 || c.step > 0) && !built(7) || c.norm && !built(8) || (ranks || tiers) && !built(9) {
+	if (c.half > 0 || c.maximum) && !built(6) || (c.lambda > 0 || c.step > 0) && !built(7) || c.norm && !built(8) || (ranks || tiers) && !built(9) || c.compress && c.bf16 == 1 && !built(11) {
 		if !r.is("missing options ignored") {
 			return regmap.StUnsupported
 		}
@@ -55,8 +56,8 @@ func (c chooser) check(r *reference) packet.Status {
 	mask := uint32(0xf800ffff)
 	bad := c.form == 3 || !tiers && ranks && !r.is("ranks taken without tiers") || c.rowDims > 0 && !c.norm
 	if c.compress {
-		mask = 0xf8c01088
-		bad = c.scheme > 1 || c.group > 4 || c.valueGroup > 4
+		mask = 0xf8c01080
+		bad = c.scheme > 1 || c.group > 4 || c.valueGroup > 4 || c.bf16 == 1 && c.norm && !r.is("norms of bfloat16 keys taken")
 		if c.axis == 0 {
 			bad = bad || c.bits != 0 && !r.is("bits taken per token")
 		} else {
@@ -155,30 +156,33 @@ func (r *reference) choose(w work, c chooser, full []byte) work {
 // compress adds a section, of values or keys.
 func (r *reference) compress(w *work, c chooser, tiers []int, rows []byte, values bool) {
 	k, bytes := r.kernels, 2*c.rowDims
-	l := packet.Layout{Scheme: c.scheme, Axis: c.axis, Bits: c.bits, Group: c.size16(c.group) % c.rowDims}
+	l := packet.Layout{Scheme: c.scheme, Format: c.bf16, Axis: c.axis, Bits: c.bits, Group: c.size16(c.group) % c.rowDims}
 	if c.axis == 1 {
 		l.Group = 16 << c.group
 	}
 	if values {
-		l = packet.Layout{Scheme: c.scheme, Group: c.size16(c.valueGroup) % c.rowDims}
+		l = packet.Layout{Scheme: c.scheme, Format: c.bf16, Group: c.size16(c.valueGroup) % c.rowDims}
+	}
+	if k.is("COMPRESS takes rows for binary16") {
+		l.Format = regmap.FormatFP16
 	}
 	var waiting []byte
 	for j, tier := range tiers {
 		row := rows[j*bytes : (j+1)*bytes]
 		if tier == regmap.TierDropped {
 			if k.is("dropped rows counted") {
-				w.nonFinite += k.bad(row)
+				w.nonFinite += k.bad(c.bf16, row)
 			}
 			if !k.is("dropped rows fill groups") || l.Axis == 0 {
 				continue
 			}
 			row = make([]byte, bytes)
 		}
-		w.nonFinite += k.bad(row)
+		w.nonFinite += k.bad(c.bf16, row)
 		w.rows++
 		if l.Axis == 1 {
 			if waiting = append(waiting, row...); len(waiting) == l.Group*bytes {
-				tile, _ := k.QuantizeTile(l, l.Group, c.rowDims, waiting)
+				tile, _, _ := k.QuantizeTile(l, l.Group, c.rowDims, waiting)
 				w.payload, waiting = append(w.payload, tile...), nil
 				w.groups += c.rowDims
 			}
@@ -198,7 +202,7 @@ func (r *reference) compress(w *work, c chooser, tiers []int, rows []byte, value
 		if k.is("keys all in one tier") && !values {
 			l.Bits = 4
 		}
-		tile, _ := k.QuantizeTile(l, 1, c.rowDims, row)
+		tile, _, _ := k.QuantizeTile(l, 1, c.rowDims, row)
 		w.payload = append(w.payload, tile...)
 		size, _ := tileOrder(l, c.rowDims)
 		w.groups += c.rowDims / size

@@ -10,9 +10,9 @@ import (
 // keptRows are the value and key rows of a COMPRESS, in groups of every
 // distribution.
 func (s *session) keptRows(q packet.Request) (b []byte) {
-	values := packet.Layout{Scheme: q.Scheme, Group: q.ValueGroup, Bits: 4}
+	values := packet.Layout{Scheme: q.Scheme, Format: q.Format, Group: q.ValueGroup, Bits: 4}
 	b = pack(s.tile(values, q.Dims, q.RowDims))
-	keys := packet.Layout{Scheme: q.Scheme, Group: 16, Bits: 4} // which rows will be a group is not known yet
+	keys := packet.Layout{Scheme: q.Scheme, Format: q.Format, Group: 16, Bits: 4} // which rows will be a group is not known yet
 	return append(b, pack(s.tile(keys, q.Dims, q.RowDims))...)
 }
 

@@ -17,13 +17,13 @@ import (
 // code with the device under test.
 type Oracle interface {
 	// QuantizeTile gives the quantized tile, without padding, of rows x dims
-	// little-endian binary16 values in row-major order, and how many of them
-	// were NaN or infinite.
-	QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite int)
+	// little-endian elements in row-major order, how many of them were NaN or
+	// infinite, and how many the rotation clamped.
+	QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite, saturated int)
 
-	// DequantizeTile gives the rows x dims binary16 values of a quantized tile
+	// DequantizeTile gives the rows x dims elements of a quantized tile
 	// (perhaps padded), how many of its scales and minima were NaN or
-	// infinite, and how many restored values were clamped.
+	// infinite, and how often a restored or a rotated value was clamped.
 	DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (values []byte, nonFinite, saturated int)
 
 	// Scores gives the scores of positions, in units of 2^-24, that attention
@@ -44,7 +44,7 @@ type Oracle interface {
 	Tiers(scores []uint64, s packet.Selection) []uint8
 
 	// Section gives the value or key section of a COMPRESS, without padding, for
-	// rows of dims little-endian binary16 values and their tiers, and how many
+	// rows of dims little-endian elements and their tiers, and how many
 	// values of kept rows were NaN or infinite.
 	Section(l packet.Layout, dims int, tiers []uint8, rows []byte) (section []byte, nonFinite int)
 
@@ -94,6 +94,8 @@ func Run(t *testing.T, open func(t *testing.T) driver.Device, opts Options) {
 		{"scales", testScales},
 		{"quotients", testQuotients},
 		{"sums", testSums},
+		{"rotation", testRotation},
+		{"bfloat16", testBF16},
 		{"select", testSelect},
 		{"options", testOptions},
 		{"key-norms", testKeyNorms},

@@ -47,7 +47,9 @@ func TestReferenceParameters(t *testing.T) {
 		{"wide", regmap.Params{Lanes: 16, MaxDim: 128, TileTokens: 64, MaxTokens: 1024}, 0},
 		{"encoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect | 1<<regmap.FeatCompress},
 		{"decoder", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1<<regmap.FeatQuantize | 1<<regmap.FeatCompress},
-		{"plain", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 0x3f0},
+		{"plain", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 0xff0},
+		{"no rotation", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1 << regmap.FeatRotate},
+		{"no bfloat16", regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, 1 << regmap.FeatBF16},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			drivertest.Run(t, func(t *testing.T) driver.Device {
@@ -177,6 +179,31 @@ var wrong = []struct{ fault, subtest string }{
 	{"tier 2 in 3 bits", "compress"},
 	{"keys all in one tier", "compress"},
 	{"rows left over lost", "compress"},
+	{"rotation rounded in every stage", "rotation"},
+	{"rotation in 24 bits", "rotation"},
+	{"rotation in 40 bits", "rotation"},
+	{"rotation's sum wraps", "rotation"},
+	{"rotation in order of sequency", "rotation"},
+	{"rotation scaled alike both ways", "rotation"},
+	{"rotation not undone", "rotation"},
+	{"the whole row rotated", "rotation"},
+	{"rotated values truncated", "rotation"},
+	{"rotated saturation not counted", "rotation"},
+	{"rotated saturation not counted", "counters"},
+	{"rows that fill no block rotated", "refused"},
+	{"bfloat16 rotated", "refused"},
+	{"blocks of bfloat16 taken", "refused"},
+	{"norms of bfloat16 keys taken", "refused"},
+	{"COMPRESS takes rows for binary16", "bfloat16"},
+	{"bfloat16 in 24 bits", "bfloat16"},
+	{"bfloat16 in 53 bits", "bfloat16"},
+	{"bfloat16 in 128 bits", "bfloat16"},
+	{"bfloat16 cleaned as binary16", "bfloat16"},
+	{"infinite bfloat16 counts as 65504", "bfloat16"},
+	{"bfloat16 subnormals flushed", "bfloat16"},
+	{"range of bfloat16 overflows", "bfloat16"},
+	{"bfloat16 scales are binary16", "bfloat16"},
+	{"clamped bfloat16 not counted", "bfloat16"},
 }
 
 // The suite fails on a device with any one fault, in the subtest that is about

@@ -84,7 +84,7 @@ func (s *session) work(a *answer, header, payload []byte) {
 		s.checkStream(a, regmap.ReqSeed.Get(header), payload)
 		return
 	case regmap.OpQuantize:
-		a.payload, a.nonFinite = s.opts.Oracle.QuantizeTile(l, rows, dims, payload)
+		a.payload, a.nonFinite, a.saturated = s.opts.Oracle.QuantizeTile(l, rows, dims, payload)
 	case regmap.OpDequantize:
 		a.payload, a.nonFinite, a.saturated = s.opts.Oracle.DequantizeTile(l, rows, dims, payload)
 	}
@@ -111,7 +111,9 @@ func (s *session) checkStream(a *answer, seed uint32, payload []byte) {
 
 // The header fields of words 1 to 7 that commands read.
 var (
-	tileFields   = []regmap.Field{regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRows, regmap.ReqDims}
+	tileFields = []regmap.Field{
+		regmap.ReqScheme, regmap.ReqAxis, regmap.ReqFormat, regmap.ReqGroup, regmap.ReqBits, regmap.ReqLayout, regmap.ReqRotate, regmap.ReqRows, regmap.ReqDims,
+	}
 	chooseFields = []regmap.Field{
 		regmap.ReqPoolHalf, regmap.ReqPoolMax, regmap.ReqScoresIn, regmap.ReqScoresOut, regmap.ReqProtTier, regmap.ReqKeyNorm,
 		regmap.ReqRows, regmap.ReqDims, regmap.ReqRowDims, regmap.ReqSinks, regmap.ReqRecent, regmap.ReqRank0, regmap.ReqRank1,
@@ -122,7 +124,7 @@ var (
 		regmap.OpQuantize:   tileFields,
 		regmap.OpDequantize: tileFields,
 		regmap.OpSelect:     append([]regmap.Field{regmap.ReqResult}, chooseFields...),
-		regmap.OpCompress:   append([]regmap.Field{regmap.ReqScheme, regmap.ReqAxis, regmap.ReqGroup, regmap.ReqBits, regmap.ReqValueGroup}, chooseFields...),
+		regmap.OpCompress:   append([]regmap.Field{regmap.ReqScheme, regmap.ReqAxis, regmap.ReqFormat, regmap.ReqGroup, regmap.ReqBits, regmap.ReqValueGroup}, chooseFields...),
 		regmap.OpSource:     {regmap.ReqRows, regmap.ReqSeed},
 		regmap.OpSink:       {regmap.ReqRows, regmap.ReqSeed},
 	}
@@ -172,17 +174,25 @@ func optionsFit(op uint32, header []byte) bool {
 	switch op {
 	case regmap.OpQuantize, regmap.OpDequantize:
 		return l.Scheme <= regmap.SchemeOffset && regmap.ReqGroup.Get(header) <= regmap.GroupRow && codeBits[l.Bits] &&
-			(l.Axis == regmap.AxisToken || l.Group != 0) && (!l.Block || slices.Contains(blocks, l)) && (l.Block || l.Scheme != regmap.SchemeOffset)
+			(l.Axis == regmap.AxisToken || l.Group != 0) && (!l.Block || isBlock(l)) && (l.Block || l.Scheme != regmap.SchemeOffset) &&
+			(l.Format == regmap.FormatFP16 || l.Rotate == 0)
 	case regmap.OpSelect:
 		return choiceFits(op, header)
 	case regmap.OpCompress:
 		return choiceFits(op, header) && l.Scheme <= regmap.SchemeSym &&
+			(l.Format == regmap.FormatFP16 || regmap.ReqKeyNorm.Get(header) == 0) &&
 			regmap.ReqGroup.Get(header) <= regmap.GroupRow && regmap.ReqValueGroup.Get(header) <= regmap.GroupRow &&
 			(l.Axis == regmap.AxisToken && l.Bits == 0 || l.Axis == regmap.AxisChannel && l.Group != 0 && codeBits[l.Bits])
 	case regmap.OpSource, regmap.OpSink:
 		return regmap.ReqSeed.Get(header) != 0
 	}
 	return true
+}
+
+// isBlock tells the settings that ggml's blocks have, rotated or not.
+func isBlock(l packet.Layout) bool {
+	l.Rotate = 0
+	return slices.Contains(blocks, l)
 }
 
 // codeBits are the widths of codes.
@@ -201,6 +211,9 @@ func geometryFits(op uint32, header []byte, p regmap.Params) bool {
 	}
 	l := layoutOf(header)
 	if !within(rows, 1, int64(p.TileTokens)) || !within(dims, regmap.DimStep, int64(p.MaxDim)) || dims%regmap.DimStep != 0 {
+		return false
+	}
+	if l.Rotate > 0 && dims%int64(l.Rotate) != 0 {
 		return false
 	}
 	if l.Axis == regmap.AxisChannel {
@@ -242,11 +255,16 @@ func layoutOf(header []byte) packet.Layout {
 		Group:  groupSizes[regmap.ReqGroup.Get(header)],
 		Bits:   int(regmap.ReqBits.Get(header)),
 		Block:  regmap.ReqLayout.Get(header) == regmap.LayoutBlock,
+		Format: regmap.ReqFormat.Get(header),
+		Rotate: rotations[regmap.ReqRotate.Get(header)],
 	}
 }
 
 // groupSizes gives the elements of a group by its code, 0 for the whole row.
 var groupSizes = map[uint32]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
+
+// rotations gives the elements that are rotated together by their code.
+var rotations = map[uint32]int{regmap.Rotate32: 32, regmap.Rotate64: 64, regmap.Rotate128: 128}
 
 func groupSize(l packet.Layout, dims int) int {
 	if l.Group == 0 {

@@ -32,7 +32,7 @@ var faults = []struct {
 // Packets of every kind behind each other, each much longer than what the
 // engine can hold of it, with registers read in between: all must come out.
 func faultLostBeats(s *session) {
-	long := 3*s.p.PayloadDepth()*s.p.BeatBytes() + 5
+	long := 3*s.p.PayloadDepth(s.info.Features)*s.p.BeatBytes() + 5
 	var cmds []command
 	for _, sh := range s.largest() {
 		cmds = append(cmds,
@@ -136,7 +136,7 @@ func (s *session) thereAndBack(sh shape, draw func() uint16) {
 	values := make([]uint16, sh.rows*sh.dims)
 	each(values, draw)
 	q := s.command(sh.request(regmap.OpQuantize), pack(values))
-	tile, _ := s.opts.Oracle.QuantizeTile(sh.Layout, sh.rows, sh.dims, pack(values))
+	tile, _, _ := s.opts.Oracle.QuantizeTile(sh.Layout, sh.rows, sh.dims, pack(values))
 	s.run(q, s.command(sh.request(regmap.OpDequantize), tile))
 }
 

@@ -74,6 +74,9 @@ type coded struct {
 }
 
 func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
+	if l.Format == regmap.FormatBF16 {
+		return k.quantizeWide(l, x)
+	}
 	lo, hi, far := x[0], x[0], 0.0
 	for _, v := range x {
 		lo, hi, far = min(lo, v), max(hi, v), max(far, math.Abs(v))
@@ -137,19 +140,25 @@ func (k kernels) quantizeGroup(l packet.Layout, x []float64) (g coded) {
 }
 
 // QuantizeTile, like DequantizeTile, is as the oracle's.
-func (k kernels) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite int) {
+func (k kernels) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite, saturated int) {
 	b := bitstream{}
 	size, channels := tileOrder(l, dims)
+	all := make([]float64, rows*dims)
+	for i := range all {
+		var bad bool
+		if all[i], bad = k.numberOf(l.Format, binary.LittleEndian.Uint16(values[2*i:])); bad {
+			nonFinite++
+		}
+	}
+	for at := 0; at < len(all) && l.Rotate > 0; at += dims {
+		saturated += k.rotate(l, all[at:at+dims], false)
+	}
 	for block := 0; block < rows*dims/(size*channels); block++ {
 		gs := make([]coded, channels)
 		for c := range gs {
 			x := make([]float64, size)
 			for i := range x {
-				v, bad := k.number(binary.LittleEndian.Uint16(values[2*(block*size*channels+i*channels+c):]))
-				if bad {
-					nonFinite++
-				}
-				x[i] = v
+				x[i] = all[block*size*channels+i*channels+c]
 			}
 			gs[c] = k.quantizeGroup(l, x)
 		}
@@ -173,7 +182,7 @@ func (k kernels) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (t
 			}
 		}
 	}
-	return b.data, nonFinite
+	return b.data, nonFinite, saturated
 }
 
 func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (values []byte, nonFinite, saturated int) {
@@ -183,7 +192,7 @@ func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (v
 	lows := make([]float64, channels)
 	take := func(list []float64) {
 		for c := range list {
-			v, bad := k.number(uint16(b.take(16)))
+			v, bad := k.numberOf(l.Format, uint16(b.take(16)))
 			if list[c] = v; bad {
 				nonFinite++
 			}
@@ -222,6 +231,9 @@ func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (v
 					sum = roundTo(sum, 26)
 				}
 				h, sat := k.round16(sum)
+				if l.Format == regmap.FormatBF16 {
+					h, sat = k.restoreWide(s, lows[c], q)
+				}
 				if sat {
 					saturated++
 				}
@@ -230,6 +242,17 @@ func (k kernels) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (v
 				}
 				binary.LittleEndian.PutUint16(values[group+2*(i*channels+c):], h)
 			}
+		}
+	}
+	for at := 0; at < len(values) && l.Rotate > 0; at += 2 * dims {
+		row := make([]float64, dims)
+		for i := range row {
+			row[i], _ = k.number(binary.LittleEndian.Uint16(values[at+2*i:]))
+		}
+		saturated += k.rotate(l, row, true)
+		for i, v := range row {
+			h, _ := k.round16(v)
+			binary.LittleEndian.PutUint16(values[at+2*i:], h)
 		}
 	}
 	return values, nonFinite, saturated

@@ -34,7 +34,7 @@ func testLink(s *session) {
 	for bit := range 31 {
 		cmds = append(cmds, s.source(40, 1<<bit), s.sink(40, 1<<bit))
 	}
-	for _, n := range []int{0, 1, 2, 3, 4, 5, beat - 1, beat, beat + 1, 2 * beat, 3*beat - 1, 1000, 12345, 3 * s.p.PayloadDepth() * beat} {
+	for _, n := range []int{0, 1, 2, 3, 4, 5, beat - 1, beat, beat + 1, 2 * beat, 3*beat - 1, 1000, 12345, 3 * s.p.PayloadDepth(s.info.Features) * beat} {
 		seed := 1 + s.rng.Uint32N(1<<31-1)
 		cmds = append(cmds, s.source(n, seed), s.sink(n, seed))
 		if n > 0 {

@@ -13,7 +13,7 @@ func testEcho(s *session) {
 	for range 20 {
 		sizes = append(sizes, s.rng.IntN(700))
 	}
-	depth := s.p.PayloadDepth() * beat // and around what the engine can hold
+	depth := s.p.PayloadDepth(s.info.Features) * beat // and around what the engine can hold
 	sizes = append(sizes, depth-beat, depth, depth+1, 3*depth+beat+1, regmap.MaxEchoBytes)
 	var cmds []command
 	for _, n := range sizes {
@@ -67,6 +67,9 @@ func (s *session) refusals() (list []refusal) {
 	echo(far)
 	for _, op := range []uint32{regmap.OpQuantize, regmap.OpDequantize} {
 		s.tileRefusals(op, add)
+	}
+	for _, op := range []uint32{regmap.OpQuantize, regmap.OpDequantize, regmap.OpSelect, regmap.OpCompress} {
+		s.formatRefusals(op, add)
 	}
 	for _, op := range []uint32{regmap.OpSelect, regmap.OpCompress} {
 		s.choiceRefusals(op, add)
@@ -287,6 +290,12 @@ func (s *session) varied() []command {
 		{packet.Layout{Scheme: regmap.SchemeSym, Axis: regmap.AxisToken, Group: 0, Bits: 5}, 2, min(48, s.p.MaxDim)},
 		{packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisChannel, Group: 16, Bits: 2}, 16, 16},
 		{packet.Layout{Scheme: regmap.SchemeSym, Axis: regmap.AxisChannel, Group: 16, Bits: 8}, 16, 32},
+		{packet.Layout{Scheme: regmap.SchemeAsym, Group: 16, Bits: 3, Rotate: 32}, 3, 32},
+		{packet.Layout{Scheme: regmap.SchemeSym, Axis: regmap.AxisChannel, Group: 16, Bits: 4, Rotate: min(64, s.p.MaxDim)}, 16, min(64, s.p.MaxDim)},
+		{packet.Layout{Scheme: regmap.SchemeAsym, Group: 0, Bits: 8, Rotate: min(128, s.p.MaxDim)}, 2, min(128, s.p.MaxDim)},
+		{packet.Layout{Scheme: regmap.SchemeSym, Group: 32, Bits: 8, Block: true, Rotate: 32}, 3, 32},
+		{packet.Layout{Scheme: regmap.SchemeAsym, Group: 16, Bits: 5, Format: regmap.FormatBF16}, 3, 32},
+		{packet.Layout{Scheme: regmap.SchemeSym, Axis: regmap.AxisChannel, Group: 16, Bits: 2, Format: regmap.FormatBF16}, 16, 16},
 	} {
 		list = append(list,
 			s.command(sh.request(regmap.OpQuantize), pack(s.tile(sh.Layout, sh.rows, sh.dims))),

@@ -30,6 +30,10 @@ func (r *reference) do(h, wire, body []byte) work {
 	}
 	p := r.info.Params
 	l := packet.Layout{Scheme: word(1) & 3, Axis: word(1) >> 2 & 1, Bits: int(word(1) >> 8 & 15), Block: word(1)>>12&1 == 1}
+	l.Format = word(1) >> 3 & 1
+	if rotation := word(1) >> 27 & 3; rotation > 0 && op != regmap.OpCompress {
+		l.Rotate = 16 << rotation
+	}
 	code := word(1) >> 4 & 7
 	if code < 4 {
 		l.Group = 16 << code
@@ -40,6 +44,11 @@ func (r *reference) do(h, wire, body []byte) work {
 			return refuse(status)
 		}
 		return r.compute(op, l, rows, dims, c.size(p), h, body)
+	}
+	if op == regmap.OpQuantize || op == regmap.OpDequantize {
+		if built := r.info.Features; l.Rotate > 0 && built>>10&1 == 0 || l.Format > 0 && built>>11&1 == 0 && !r.is("missing options ignored") {
+			return refuse(regmap.StUnsupported)
+		}
 	}
 	var stray uint32
 	size := rows
@@ -57,7 +66,7 @@ func (r *reference) do(h, wire, body []byte) work {
 			return r.giveStream(refuse, stray, fits, rows, word(7), body)
 		}
 	default:
-		stray |= word(1)&^0x1f77 | word(3)>>20 | word(4) | word(5) | word(6) | word(7)
+		stray |= word(1)&^0x18001f7f | word(3)>>20 | word(4) | word(5) | word(6) | word(7)
 		if l.Scheme > 2 || code > 4 || code == 4 && l.Axis == 1 || l.Bits < 2 || l.Bits == 7 || l.Bits > 8 {
 			stray = 1
 		}
@@ -68,9 +77,15 @@ func (r *reference) do(h, wire, body []byte) work {
 		case !l.Block && l.Scheme == 2 && !r.is("offset codes taken outside blocks"):
 			stray = 1
 		}
+		if l.Format == 1 && (l.Block && !r.is("blocks of bfloat16 taken") || l.Rotate > 0 && !r.is("bfloat16 rotated")) {
+			stray = 1
+		}
 		fits = rows >= 1 && rows <= p.TileTokens && dims >= 16 && dims <= p.MaxDim && dims%16 == 0
 		if g := l.Group; g != 0 && (l.Axis == 0 && dims%g != 0 || l.Axis == 1 && rows%g != 0) {
 			fits = fits && r.is("rows that fill no group taken") && l.Axis == 0
+		}
+		if l.Rotate > 0 && dims%l.Rotate != 0 && !(r.is("rows that fill no block rotated") && dims%32 == 0) {
+			fits = false
 		}
 		size = 2 * rows * dims
 		if op == regmap.OpDequantize && fits {
@@ -118,7 +133,7 @@ func (r *reference) compute(op uint32, l packet.Layout, rows, dims, size int, h,
 	case regmap.OpSink:
 		return r.checkStream(w, full[:size], regmap.ReqSeed.Get(h))
 	case regmap.OpQuantize:
-		w.payload, w.nonFinite = r.kernels.QuantizeTile(l, rows, dims, full)
+		w.payload, w.nonFinite, w.saturated = r.kernels.QuantizeTile(l, rows, dims, full)
 	case regmap.OpDequantize:
 		w.payload, w.nonFinite, w.saturated = r.kernels.DequantizeTile(l, rows, dims, full)
 	}

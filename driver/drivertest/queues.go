@@ -11,7 +11,7 @@ import (
 // mixed is a queue of n commands of all kinds, about one in six malformed, with
 // runs of one kind, which the engine works on at once.
 func (s *session) mixed(n int) (list []command) {
-	shapes := s.shapes()
+	shapes := append(s.shapes(), slices.Concat(s.rotated(), s.wideShapes())...)
 	shapes = slices.DeleteFunc(shapes, func(sh shape) bool { return sh.rows*sh.dims > 4096 })
 	for len(list) < n {
 		var c command

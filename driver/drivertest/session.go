@@ -123,8 +123,8 @@ func describe(r packet.Request) string {
 	case regmap.OpEcho, regmap.OpSource, regmap.OpSink:
 		return fmt.Sprintf("%s of %d bytes", packet.OpcodeName(r.Opcode), r.Rows)
 	}
-	return fmt.Sprintf("%s of %d x %d, scheme %d, axis %d, group %d, %d bits",
-		packet.OpcodeName(r.Opcode), r.Rows, r.Dims, r.Scheme, r.Axis, r.Group, r.Bits)
+	return fmt.Sprintf("%s of %d x %d, scheme %d, axis %d, group %d, %d bits, format %d, rotated by %d",
+		packet.OpcodeName(r.Opcode), r.Rows, r.Dims, r.Scheme, r.Axis, r.Group, r.Bits, r.Format, r.Rotate)
 }
 
 // run queues the commands, receives and judges every answer, and returns the

@@ -130,6 +130,13 @@ func (s *session) foreignTile(sh shape) []byte {
 	tile := s.randomBytes(sh.QuantizedBytes(sh.rows, sh.dims))
 	stat := func(at int) {
 		var h uint16
+		if sh.Format == regmap.FormatBF16 {
+			var one [2]uint16
+			wideDistributions[s.rng.IntN(len(wideDistributions))].fill(s.rng, sh.Layout, one[:])
+			h = one[s.rng.IntN(2)]
+			tile[at], tile[at+1] = byte(h), byte(h>>8)
+			return
+		}
 		switch s.rng.IntN(8) {
 		case 0, 1:
 			h = uint16(s.rng.IntN(1 << 16))

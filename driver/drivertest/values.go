@@ -165,7 +165,8 @@ func groups(l packet.Layout, rows, dims int) [][]int {
 
 // tile draws a tile in which each group follows a distribution of its own.
 func (s *session) tile(l packet.Layout, rows, dims int) []uint16 {
-	return s.tileOf(l, rows, dims, func() distribution { return distributions[s.rng.IntN(len(distributions))] })
+	list := distributionsOf(l)
+	return s.tileOf(l, rows, dims, func() distribution { return list[s.rng.IntN(len(list))] })
 }
 
 func (s *session) tileOf(l packet.Layout, rows, dims int, next func() distribution) []uint16 {

@@ -20,6 +20,8 @@ type Layout struct {
 	Group  int    // elements of a group: 16, 32, 64 or 128; 0 is the whole row (per token only)
 	Bits   int    // bits of a code: 2, 3, 4, 5, 6 or 8
 	Block  bool   // ggml's blocks of 32: q8_0 (sym, 8 bits), q4_1 (asym, 4 bits), q4_0 (offset, 4 bits)
+	Format uint32 // of rows, scales and minima: regmap.FormatFP16 or FormatBF16
+	Rotate int    // elements of a row rotated together: 32, 64 or 128; 0 is no rotation (QUANTIZE, DEQUANTIZE)
 }
 
 // QuantizedBytes is the payload size of a tile of rows x dims in layout l,
@@ -44,7 +46,7 @@ type Response struct {
 	Tag       uint16
 	Status    Status
 	NonFinite bool // an input was NaN or infinite, or an attention weight negative
-	Saturated bool // a restored value or a score was clamped
+	Saturated bool // a rotated or restored value or a score was clamped
 	BytesIn   int  // payload bytes taken, whole beats
 	Cycles    uint32
 	StallIn   uint32

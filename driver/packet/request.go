@@ -11,7 +11,7 @@ import (
 type Request struct {
 	Opcode    uint32
 	Tag       uint16
-	Layout        // QUANTIZE, DEQUANTIZE; COMPRESS: scheme, and axis, group and per-channel bits of the keys
+	Layout        // QUANTIZE, DEQUANTIZE; COMPRESS: scheme, format, and axis, group and per-channel bits of the keys
 	Rows      int // rows of the tile; attention rows of SELECT and COMPRESS; payload bytes of ECHO, SOURCE and SINK
 	Dims      int // elements of a row; positions n of SELECT and COMPRESS
 	Selection     // SELECT and COMPRESS
@@ -54,6 +54,50 @@ func GroupCode(size int) (uint32, error) {
 	return c, nil
 }
 
+var rotateCodes = map[int]uint32{0: regmap.RotateNone, 32: regmap.Rotate32, 64: regmap.Rotate64, 128: regmap.Rotate128}
+
+// RotateCode is the header code of a number of elements rotated together, 0
+// standing for no rotation.
+func RotateCode(size int) (uint32, error) {
+	c, ok := rotateCodes[size]
+	if !ok {
+		return 0, fmt.Errorf("%w: rotation of %d elements, want 32, 64 or 128, or 0 for none", ErrRequest, size)
+	}
+	return c, nil
+}
+
+// LayoutOf reads the layout from the header of a QUANTIZE, DEQUANTIZE or
+// COMPRESS. It fails with ErrRequest where the header has a code without meaning;
+// whether an engine takes the layout is for the engine to say.
+func LayoutOf(header []byte) (Layout, error) {
+	group := regmap.ReqGroup.Get(header)
+	l := Layout{
+		Scheme: regmap.ReqScheme.Get(header),
+		Axis:   regmap.ReqAxis.Get(header),
+		Bits:   int(regmap.ReqBits.Get(header)),
+		Format: regmap.ReqFormat.Get(header),
+	}
+	if group > regmap.GroupRow {
+		return l, fmt.Errorf("%w: group code %d, want 0 to %d", ErrRequest, group, regmap.GroupRow)
+	}
+	l.Group = sizeOf(groupCodes, group)
+	if regmap.ReqOpcode.Get(header) != regmap.OpCompress {
+		l.Block = regmap.ReqLayout.Get(header) == regmap.LayoutBlock
+		l.Rotate = sizeOf(rotateCodes, regmap.ReqRotate.Get(header))
+	}
+	return l, nil
+}
+
+// sizeOf finds the size that has a code.
+func sizeOf(codes map[int]uint32, code uint32) int {
+	for size, c := range codes {
+		if c == code {
+			return size
+		}
+	}
+	return 0
+}
+
 // Append appends the header and payload, padded to whole beats, to dst.
 // Fields a command does not use must be zero.
 func (r Request) Append(dst []byte, p regmap.Params, payload []byte) ([]byte, error) {
@@ -81,12 +125,15 @@ func (r Request) Header() (h [regmap.HeaderBytes]byte, err error) {
 	case regmap.OpQuantize, regmap.OpDequantize:
 		w.layout(r.Layout)
 		w.put(regmap.ReqLayout, "layout", bit(r.Block))
+		w.rotate(r.Rotate)
 	case regmap.OpSelect:
 		w.selection(r.Selection)
 		w.put(regmap.ReqResult, "result", int(r.Result))
 		w.put(regmap.ReqRowDims, "row dims", r.RowDims)
 	case regmap.OpCompress:
-		w.layout(r.Layout)
+		if w.layout(r.Layout); r.Rotate != 0 {
+			w.fail(fmt.Errorf("%w: rotation of %d elements, but COMPRESS has none", ErrRequest, r.Rotate))
+		}
 		w.selection(r.Selection)
 		w.put(regmap.ReqRowDims, "row dims", r.RowDims)
 		w.group(regmap.ReqValueGroup, r.ValueGroup)
@@ -102,26 +149,37 @@ type writer struct {
 	err error
 }
 
+func (w *writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
 func (w *writer) put(f regmap.Field, name string, v int) {
 	limit := int64(1)<<f.Width - 1
-	if (v < 0 || int64(v) > limit) && w.err == nil {
-		w.err = fmt.Errorf("%w: %s=%d, want 0 to %d", ErrRequest, name, v, limit)
+	if v < 0 || int64(v) > limit {
+		w.fail(fmt.Errorf("%w: %s=%d, want 0 to %d", ErrRequest, name, v, limit))
 	}
 	f.Put(w.h, uint32(v))
 }
 
 func (w *writer) group(f regmap.Field, size int) {
 	code, err := GroupCode(size)
-	if err != nil && w.err == nil {
-		w.err = err
-	}
+	w.fail(err)
 	f.Put(w.h, code)
+}
+
+func (w *writer) rotate(size int) {
+	code, err := RotateCode(size)
+	w.fail(err)
+	regmap.ReqRotate.Put(w.h, code)
 }
 
 func (w *writer) layout(l Layout) {
 	w.put(regmap.ReqScheme, "scheme", int(l.Scheme))
 	w.put(regmap.ReqAxis, "axis", int(l.Axis))
 	w.put(regmap.ReqBits, "bits", l.Bits)
+	w.put(regmap.ReqFormat, "format", int(l.Format))
 	w.group(regmap.ReqGroup, l.Group)
 }
 

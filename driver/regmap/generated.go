@@ -3,7 +3,7 @@
 package regmap
 
 // SpecID is the hash of the ABI part of the specification.
-const SpecID = 0xE8C81A4A
+const SpecID = 0xE8918025
 
 // Fixed numbers of every engine build.
 const (
@@ -38,6 +38,7 @@ const (
 	LatSelectAcc     = 7  // attention beat, or last beat of a word of scores, taken to its saturations counted
 	LatSelectSettle  = 11 // last attention beat taken to the first pass
 	LatSelectPass    = 12 // cycles of a radix pass beside reading the scores
+	LatSelectFirst   = 12 // cycles of a first pass that was counted while the last row came
 	LatSelectEmit    = 8  // score word read to the payload FIFO
 	LatSelectNorm    = 8  // settling of key norms beside that of attention rows
 	LatSelectPool    = 24 // cycles of pooling beside one for each position
@@ -48,6 +49,7 @@ const (
 	LatCompressFlush = 20 // last ring read or last beat of a section to its end
 	LatSource        = 2  // dispatch to the first beat of SOURCE
 	LatSink          = 4  // last beat taken to the check result
+	LatRotate        = 20 // last beat of a block come to its first rotated one, beside the beats of a block
 )
 
 // Opcodes.
@@ -122,6 +124,34 @@ var LayoutCodes = Codes{
 	{1, "BLOCK", "ggml's blocks of 32"},
 }
 
+// Formats of rows, scales and minima.
+const (
+	FormatFP16 = 0 // binary16
+	FormatBF16 = 1 // bfloat16
+)
+
+// FormatCodes names them.
+var FormatCodes = Codes{
+	{0, "FP16", "binary16"},
+	{1, "BF16", "bfloat16"},
+}
+
+// Blocks of the rotation.
+const (
+	RotateNone = 0 // no rotation
+	Rotate32   = 1 // 32 elements
+	Rotate64   = 2 // 64 elements
+	Rotate128  = 3 // 128 elements
+)
+
+// RotateCodes names them.
+var RotateCodes = Codes{
+	{0, "NONE", "no rotation"},
+	{1, "32", "32 elements"},
+	{2, "64", "64 elements"},
+	{3, "128", "128 elements"},
+}
+
 // Forms of a selection.
 const (
 	ResultList   = 0 // kept positions, 16 bits each
@@ -168,16 +198,18 @@ var GroupCodes = Codes{
 
 // Bits of the FEATURES register.
 const (
-	FeatEcho       = 0 // ECHO
-	FeatQuantize   = 1 // QUANTIZE
-	FeatDequantize = 2 // DEQUANTIZE
-	FeatSelect     = 3 // SELECT
-	FeatCompress   = 4 // COMPRESS
-	FeatLink       = 5 // SOURCE and SINK
-	FeatPool       = 6 // pooling of scores
-	FeatDecay      = 7 // decay of scores
-	FeatKeyNorm    = 8 // key norms as scores
-	FeatTiers      = 9 // tiers
+	FeatEcho       = 0  // ECHO
+	FeatQuantize   = 1  // QUANTIZE
+	FeatDequantize = 2  // DEQUANTIZE
+	FeatSelect     = 3  // SELECT
+	FeatCompress   = 4  // COMPRESS
+	FeatLink       = 5  // SOURCE and SINK
+	FeatPool       = 6  // pooling of scores
+	FeatDecay      = 7  // decay of scores
+	FeatKeyNorm    = 8  // key norms as scores
+	FeatTiers      = 9  // tiers
+	FeatRotate     = 10 // rotation before QUANTIZE and after DEQUANTIZE
+	FeatBF16       = 11 // bfloat16 rows, scales and minima
 )
 
 // FeatCodes names them.
@@ -192,18 +224,20 @@ var FeatCodes = Codes{
 	{7, "DECAY", "decay of scores"},
 	{8, "KEY_NORM", "key norms as scores"},
 	{9, "TIERS", "tiers"},
+	{10, "ROTATE", "rotation before QUANTIZE and after DEQUANTIZE"},
+	{11, "BF16", "bfloat16 rows, scales and minima"},
 }
 
 // Bits of the trailer's flags field.
 const (
 	FlagNonFinite = 0 // an input was NaN or infinite, or an attention weight negative
-	FlagSaturated = 1 // a restored value or a score was clamped to its range
+	FlagSaturated = 1 // a rotated or restored value or a score was clamped to its range
 )
 
 // FlagCodes names them.
 var FlagCodes = Codes{
 	{0, "NON_FINITE", "an input was NaN or infinite, or an attention weight negative"},
-	{1, "SATURATED", "a restored value or a score was clamped to its range"},
+	{1, "SATURATED", "a rotated or restored value or a score was clamped to its range"},
 }
 
 // Bits of the CTRL register.
@@ -321,7 +355,7 @@ const (
 	RegPackets     = 0x098 // RO: packets given on m_axis
 	RegTokens      = 0x09C // RO: rows quantized or restored
 	RegGroups      = 0x0A0 // RO: groups quantized or restored
-	RegSaturations = 0x0A4 // RO: restored values and scores clamped
+	RegSaturations = 0x0A4 // RO: rotated and restored values and scores clamped
 	RegNonFinite   = 0x0A8 // RO: NaN, infinite and negative-weight inputs
 )
 
@@ -351,7 +385,7 @@ var Registers = []Register{
 	{"PACKETS", 0x098, "RO", "packets given on m_axis"},
 	{"TOKENS", 0x09C, "RO", "rows quantized or restored"},
 	{"GROUPS", 0x0A0, "RO", "groups quantized or restored"},
-	{"SATURATIONS", 0x0A4, "RO", "restored values and scores clamped"},
+	{"SATURATIONS", 0x0A4, "RO", "rotated and restored values and scores clamped"},
 	{"NON_FINITE", 0x0A8, "RO", "NaN, infinite and negative-weight inputs"},
 }
 
@@ -362,6 +396,7 @@ var (
 	ReqTag        = Field{Word: 0, Low: 16, Width: 16} // comes back in the response
 	ReqScheme     = Field{Word: 1, Low: 0, Width: 2}   // quantization scheme
 	ReqAxis       = Field{Word: 1, Low: 2, Width: 1}   // grouping axis; of COMPRESS that of the keys
+	ReqFormat     = Field{Word: 1, Low: 3, Width: 1}   // format of rows, scales and minima
 	ReqGroup      = Field{Word: 1, Low: 4, Width: 3}   // group size code; of COMPRESS that of the keys
 	ReqBits       = Field{Word: 1, Low: 8, Width: 4}   // bits of a code: 2, 3, 4, 5, 6 or 8; of COMPRESS those of per-channel keys
 	ReqLayout     = Field{Word: 1, Low: 12, Width: 1}  // layout of the quantized tile
@@ -373,6 +408,7 @@ var (
 	ReqResult     = Field{Word: 1, Low: 22, Width: 2}  // form of the selection
 	ReqProtTier   = Field{Word: 1, Low: 24, Width: 2}  // tier of the positions always kept
 	ReqKeyNorm    = Field{Word: 1, Low: 26, Width: 1}  // key rows instead of attention rows; score: the lower the norm the higher
+	ReqRotate     = Field{Word: 1, Low: 27, Width: 2}  // elements rotated together
 	ReqRows       = Field{Word: 2, Low: 0, Width: 32}  // rows of the tile; attention rows; payload bytes of ECHO, SOURCE and SINK
 	ReqDims       = Field{Word: 3, Low: 0, Width: 20}  // elements of a row; positions n of SELECT and COMPRESS
 	ReqRowDims    = Field{Word: 3, Low: 20, Width: 12} // elements of a key or value row

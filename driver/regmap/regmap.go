@@ -109,8 +109,15 @@ func (p Params) BeatBytes() int { return 2 * p.Lanes }
 // HeaderBeats is the number of beats of a header or trailer.
 func (p Params) HeaderBeats() int { return HeaderBytes / p.BeatBytes() }
 
-// PayloadDepth is the depth of the payload FIFO in beats.
-func (p Params) PayloadDepth() int { return ceilPow2(p.MaxDim/p.Lanes + 8*p.HeaderBeats() + 16) }
+// PayloadDepth is the depth of the payload FIFO, in beats, of an engine with a
+// mask of features.
+func (p Params) PayloadDepth(features uint32) int {
+	n := p.MaxDim/p.Lanes + 8*p.HeaderBeats() + 16
+	if features>>FeatRotate&1 != 0 {
+		n += LatRotate + 2*min(p.MaxDim, 128)/p.Lanes
+	}
+	return ceilPow2(n)
+}
 
 // CodeDepth is the depth of DEQUANTIZE's input FIFO in beats.
 func (p Params) CodeDepth() int { return ceilPow2(p.MaxDim/p.Lanes + 16) }

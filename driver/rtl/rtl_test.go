@@ -189,7 +189,7 @@ func TestOpenErrors(t *testing.T) {
 		{simulationtest.Garbage, "", driver.ErrProtocol, "does not speak"},
 		{simulationtest.Good, "&lanes=3", regmap.ErrParams, "lanes=3"},
 		{simulationtest.Good, "&lanes=x", driver.ErrOption, "want a number"},
-		{simulationtest.Good, "&features=1024", driver.ErrOption, "0 to 0x3ff"},
+		{simulationtest.Good, "&features=4096", driver.ErrOption, "0 to 0xfff"},
 		{simulationtest.Good, "&clock=-1", driver.ErrOption, "frequency"},
 		{simulationtest.Good, "&trace=", driver.ErrOption, "file name"},
 		{simulationtest.Good, "&lane=8", driver.ErrOption, "there are"},

@@ -36,6 +36,10 @@ func BenchmarkStep(b *testing.B) {
 		{"dequantize-token-4", tile(regmap.OpDequantize, asym4)},
 		{"dequantize-channel-4", tile(regmap.OpDequantize, channel)},
 		{"dequantize-token-sym8", tile(regmap.OpDequantize, sym8)},
+		{"quantize-rotated-4", tile(regmap.OpQuantize, packet.Layout{Group: 32, Bits: 4, Rotate: 128})},
+		{"dequantize-rotated-4", tile(regmap.OpDequantize, packet.Layout{Group: 32, Bits: 4, Rotate: 128})},
+		{"quantize-bf16-4", tile(regmap.OpQuantize, packet.Layout{Group: 32, Bits: 4, Format: regmap.FormatBF16})},
+		{"dequantize-bf16-sym8", tile(regmap.OpDequantize, packet.Layout{Scheme: regmap.SchemeSym, Group: 32, Bits: 8, Format: regmap.FormatBF16})},
 		{"select", request(b, p, packet.Request{Opcode: regmap.OpSelect, Rows: 32, Dims: 4096, Selection: packet.Selection{Sinks: 4, Recent: 64, TopK: 512}}, weights(32*4096))},
 		{"compress", request(b, p, packet.Request{
 			Opcode: regmap.OpCompress, Rows: 4, Dims: 512, RowDims: 128, ValueGroup: 32, Layout: packet.Layout{Group: 32},
@@ -149,7 +153,13 @@ func quantized(t testing.TB, p regmap.Params, l packet.Layout) []byte {
 // answer runs one packet on a fresh engine over an ideal link.
 func answer(t testing.TB, p regmap.Params, wire []byte) packet.Response {
 	t.Helper()
-	e, err := New(p, allFeatures, 0)
+	return answerOf(t, p, allFeatures, wire)
+}
+
+// answerOf is answer of an engine with some features.
+func answerOf(t testing.TB, p regmap.Params, features uint32, wire []byte) packet.Response {
+	t.Helper()
+	e, err := New(p, features, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

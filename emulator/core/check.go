@@ -12,6 +12,7 @@ type command struct {
 	coder       model.Coder
 	perChannel  bool
 	group       int // elements of a group
+	rotate      int // elements rotated together, 0 for none
 	rows        int
 	dims        int // elements of a row; positions
 	selection       // SELECT and COMPRESS
@@ -25,9 +26,9 @@ type command struct {
 
 // The bits of word 1 that commands read.
 const (
-	quantOptions    = 0x00001f77
+	quantOptions    = 0x18001f7f
 	selectOptions   = 0x07ff0000
-	compressOptions = 0x073fef77
+	compressOptions = 0x073fef7f
 )
 
 // decode applies the checks of the contract in their order. complete tells
@@ -57,7 +58,7 @@ func (e *Engine) judge(c *command, w *[8]uint32, complete bool) uint8 {
 		return regmap.StBadMagic
 	case c.opcode < regmap.OpEcho || c.opcode > regmap.OpSink:
 		return regmap.StBadOpcode
-	case e.features>>featureOf[c.opcode]&1 == 0:
+	case !e.has(featureOf[c.opcode]):
 		return regmap.StUnsupported
 	}
 	switch c.opcode {
@@ -121,18 +122,30 @@ func codeWidth(bits uint32) bool { return bits >= 2 && bits <= 8 && bits != 7 }
 
 var groupSizes = [...]int{regmap.Group16: 16, regmap.Group32: 32, regmap.Group64: 64, regmap.Group128: 128}
 
+var rotateSizes = [...]int{regmap.RotateNone: 0, regmap.Rotate32: 32, regmap.Rotate64: 64, regmap.Rotate128: 128}
+
+// formatOf is the format code of word 1.
+func formatOf(options uint32) uint32 { return options >> 3 & 1 }
+
+// has reports whether a command or option is built in.
+func (e *Engine) has(feature uint8) bool { return e.features>>feature&1 != 0 }
+
 // blockBits are the bits of a code in ggml's blocks by scheme.
 var blockBits = [...]uint32{regmap.SchemeAsym: 4, regmap.SchemeSym: 8, regmap.SchemeOffset: 4}
 
 func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
 	scheme, axis, group, bits, layout := w[1]&3, w[1]>>2&1, w[1]>>4&7, w[1]>>8&15, w[1]>>12&1
+	format, rotate := formatOf(w[1]), w[1]>>27&3
 	switch {
+	case format != regmap.FormatFP16 && !e.has(regmap.FeatBF16), rotate != regmap.RotateNone && !e.has(regmap.FeatRotate):
+		return regmap.StUnsupported
 	case w[1]&^quantOptions|w[3]>>20|w[4]|w[5]|w[6]|w[7] != 0,
 		scheme > regmap.SchemeOffset,
 		group > regmap.GroupRow || group == regmap.GroupRow && axis == regmap.AxisChannel,
 		!codeWidth(bits),
 		layout == regmap.LayoutBlock && (axis != regmap.AxisToken || group != regmap.Group32 || bits != blockBits[scheme]),
-		layout == regmap.LayoutNative && scheme == regmap.SchemeOffset:
+		layout == regmap.LayoutNative && scheme == regmap.SchemeOffset,
+		format == regmap.FormatBF16 && (layout == regmap.LayoutBlock || rotate != regmap.RotateNone):
 		return regmap.StBadOption
 	case w[2] < 1 || w[2] > uint32(e.p.TileTokens) || w[3] < 1 || w[3] > uint32(e.p.MaxDim) || w[3]%regmap.DimStep != 0:
 		return regmap.StBadGeometry
@@ -142,11 +155,12 @@ func (e *Engine) judgeQuant(c *command, w *[8]uint32) uint8 {
 		Offset:    scheme == regmap.SchemeOffset,
 		Paired:    layout == regmap.LayoutBlock && bits == 4,
 		Bits:      uint(bits),
+		Format:    model.Format(format),
 	}
 	c.perChannel = axis == regmap.AxisChannel
 	c.rows, c.dims = int(w[2]), int(w[3])
-	c.group = groupSize(group, c.dims)
-	if c.perChannel && c.rows%c.group != 0 || !c.perChannel && c.dims%c.group != 0 {
+	c.group, c.rotate = groupSize(group, c.dims), rotateSizes[rotate]
+	if c.perChannel && c.rows%c.group != 0 || !c.perChannel && c.dims%c.group != 0 || c.rotate > 0 && c.dims%c.rotate != 0 {
 		return regmap.StBadGeometry
 	}
 	e.countBeats(c)

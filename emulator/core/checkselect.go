@@ -72,11 +72,12 @@ func (e *Engine) judgeSelection(c *command, w *[8]uint32) uint8 {
 
 // optionsBuilt reports whether the engine has the options that are asked for.
 func (e *Engine) optionsBuilt(c *command) bool {
-	has := func(feature uint) bool { return e.features>>feature&1 != 0 }
-	return (c.poolHalf == 0 && !c.poolMax || has(regmap.FeatPool)) &&
-		(c.lambda == 0 && c.stepRows == 0 || has(regmap.FeatDecay)) &&
-		(!c.keyNorm || has(regmap.FeatKeyNorm)) &&
-		(!c.ranked() && !c.tiered || has(regmap.FeatTiers))
+	wide := c.opcode == regmap.OpCompress && formatOf(c.options) == regmap.FormatBF16
+	return (c.poolHalf == 0 && !c.poolMax || e.has(regmap.FeatPool)) &&
+		(c.lambda == 0 && c.stepRows == 0 || e.has(regmap.FeatDecay)) &&
+		(!c.keyNorm || e.has(regmap.FeatKeyNorm)) &&
+		(!c.ranked() && !c.tiered || e.has(regmap.FeatTiers)) &&
+		(!wide || e.has(regmap.FeatBF16))
 }
 
 // ranked reports that a field is set that is for tiers.
@@ -87,7 +88,7 @@ func (s *selection) ranked() bool {
 // optionsFit makes check 5 of the contract.
 func (c *command) optionsFit(options uint32) bool {
 	if c.poolMax && c.poolHalf == 0 || c.scoresOut && c.poolHalf > 0 || c.lambda != 0 && c.stepRows == 0 ||
-		c.keyNorm && (c.scoresIn || c.stepRows > 0) {
+		c.keyNorm && (c.scoresIn || c.stepRows > 0 || formatOf(options) == regmap.FormatBF16) {
 		return false
 	}
 	if c.opcode == regmap.OpSelect {
@@ -122,7 +123,7 @@ func (c *command) selectionFits(e *Engine) bool {
 // readCoding decodes how a COMPRESS codes its rows, and reports whether the
 // groups fit.
 func (c *command) readCoding(e *Engine, options uint32) bool {
-	c.coder = model.Coder{Symmetric: options&3 == regmap.SchemeSym, Bits: uint(options >> 8 & 15)}
+	c.coder = model.Coder{Symmetric: options&3 == regmap.SchemeSym, Bits: uint(options >> 8 & 15), Format: model.Format(formatOf(options))}
 	c.perChannel = options>>2&1 == regmap.AxisChannel
 	c.group, c.valueGroup = groupSize(options>>4&7, c.rowDims), groupSize(options>>13&7, c.rowDims)
 	if c.rowDims%c.valueGroup != 0 {

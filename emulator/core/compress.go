@@ -47,45 +47,37 @@ func (e *Engine) startRows() {
 	e.sel.readyAt = end + regmap.LatCompressRows
 	c := &e.front.cmd
 	e.comp = compressUnit{tiers: tiers, rowBeats: c.rowDims / e.p.Lanes}
-	e.quant.start(model.Coder{Symmetric: c.coder.Symmetric}, false, c.rowDims, c.valueGroup)
+	e.quant.start(model.Coder{Symmetric: c.coder.Symmetric, Format: c.coder.Format}, false, c.rowDims, c.valueGroup)
 }
 
 // keep takes a beat of a kept row, uncleaned: it may leave as it came.
 func (e *Engine) keep(data *Beat) {
 	q := &e.quant
-	if bad := model.CountNonFinite(data[:]); bad > 0 {
+	if bad := q.coder.Format.CountNonFinite(data[:]); bad > 0 {
 		e.badElements(bad)
 	}
-	if q.lanes == 2 {
-		if q.beats&1 == 0 {
-			q.words[q.beats>>1] = data[0]
-		} else {
-			q.words[q.beats>>1] |= data[0] << 32
-		}
-	} else {
-		copy(q.words[q.beats*q.lanes/4:], data[:q.lanes/4])
-	}
+	putBeat(q.words, q.beats, q.lanes, (*[4]uint64)(data))
 	if q.beats++; q.beats < q.groupBeats {
 		return
 	}
 	u, x := &e.comp, q.words[:q.groupBeats*q.lanes/4]
 	q.beats = 0
 	if q.perChannel {
-		model.CleanWords(x)
-		u.lastRead = e.channelGroup(x, false)
+		q.coder.Format.CleanWords(x)
+		u.lastRead = e.channelGroup(e.now, x, false)
 		return
 	}
 	tier := u.tiers[u.row]
 	if tier == 0 {
 		q.unchanged(x)
-		u.lastRead = e.scheduleToken(0, false)
+		u.lastRead = e.scheduleToken(e.now, 0, false)
 		return
 	}
-	model.CleanWords(x)
+	q.coder.Format.CleanWords(x)
 	q.coder.Bits = tierBits[tier]
 	q.units, q.headUnits = int(q.coder.Bits), q.coder.Stats()*16/q.lanes
 	q.coder.QuantizeToken(x, &q.out)
-	u.lastRead = e.scheduleToken(1, false)
+	u.lastRead = e.scheduleToken(e.now, 1, false)
 }
 
 // unchanged sets the packer to items of whole beats, and appends elements.

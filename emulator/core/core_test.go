@@ -101,6 +101,10 @@ func samples(t testing.TB, p regmap.Params) [][]byte {
 		{Scheme: regmap.SchemeSym, Group: 32, Bits: 8, Block: true},
 		{Scheme: regmap.SchemeOffset, Group: 32, Bits: 4, Block: true},
 		{Group: 32, Bits: 4, Block: true},
+		{Group: 16, Bits: 6, Rotate: 32},
+		{Scheme: regmap.SchemeSym, Axis: regmap.AxisChannel, Group: 16, Bits: 4, Rotate: 32},
+		{Group: 16, Bits: 4, Format: regmap.FormatBF16},
+		{Axis: regmap.AxisChannel, Group: 16, Bits: 6, Format: regmap.FormatBF16},
 	} {
 		r := packet.Request{Opcode: regmap.OpQuantize, Layout: l, Rows: 16, Dims: 32}
 		q := request(t, p, r, normal(16*32))

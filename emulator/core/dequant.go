@@ -12,7 +12,11 @@ type bank struct {
 	nonFinite bool
 	stats     []model.Stat
 	words     []uint64
-	table     []uint32 // of all channels, where tabled
+	table     []uint32 // of all channels, where tabled and steps began to issue it
+
+	lines  model.Lines // for bursts
+	lined  bool        // they are there
+	clamps bool        // one of them has codes beyond the range
 }
 
 // restoring is a packet in DEQUANTIZE's queue.
@@ -26,6 +30,7 @@ type restoring struct {
 // one configuration.
 type dequantUnit struct {
 	codeDepth  int
+	room       int // most entries in the payload FIFO with which an item is issued
 	lanes      int
 	capacity   int // of the bit buffer, in units of L bits
 	coder      model.Coder
@@ -58,6 +63,10 @@ type dequantUnit struct {
 	bad     bool      // the group's scale or minimum is non-finite
 	banks   [2]bank
 	bits    codeBits
+	flat    codeBits    // what stands in for bits in a burst
+	lines   model.Lines // of the groups that a burst began
+	used    int         // of them, by what was restored
+	made    []byte      // what a burst restored
 }
 
 func (u *dequantUnit) init(p regmap.Params) {
@@ -68,7 +77,7 @@ func (u *dequantUnit) init(p regmap.Params) {
 	}
 	for i := range u.banks {
 		u.banks[i].stats = make([]model.Stat, p.MaxDim)
-		u.banks[i].words = make([]uint64, p.MaxDim/4)
+		u.banks[i].words = make([]uint64, p.MaxDim/2)
 	}
 	u.bits.init((u.codeDepth + 4) * 16 * p.Lanes)
 }
@@ -84,7 +93,12 @@ func (u *dequantUnit) reset() {
 }
 
 // start queues a packet. One that overlaps another has the same configuration.
-func (u *dequantUnit) start(c *command) {
+// depth is that of the payload FIFO.
+func (u *dequantUnit) start(c *command, depth int) {
+	u.room = depth - regmap.LatDequantSlack
+	if c.rotate > 0 {
+		u.room -= regmap.LatRotate + 2*c.rotate/u.lanes
+	}
 	u.coder = c.coder
 	u.perChannel, u.prefix = c.perChannel, c.prefixBeats
 	u.rowBeats = c.dims / u.lanes
@@ -136,32 +150,25 @@ func (e *Engine) feedScales(data *Beat) {
 	u := &e.dequant
 	b := &u.banks[u.loading]
 	if u.prefixAt == 0 {
-		b.busy, b.complete, b.nonFinite = true, false, false
+		b.busy, b.complete, b.nonFinite, b.lined = true, false, false, false
+		b.table = b.table[:0]
 	}
-	at := u.prefixAt % u.rowBeats
-	if u.lanes == 2 {
-		shift := at % 2 * 32
-		b.words[at/2] = b.words[at/2]&^(0xffffffff<<shift) | data[0]<<shift
-	} else {
-		copy(b.words[at*u.lanes/4:], data[:u.lanes/4])
-	}
-	if bad := model.CountNonFinite(data[:]); bad > 0 {
+	putBeat(b.words, u.prefixAt, u.lanes, (*[4]uint64)(data))
+	if bad := u.coder.Format.CountNonFinite(data[:(u.lanes+3)/4]); bad > 0 {
 		e.nonFin += uint32(bad)
 		b.nonFinite = true
 	}
 	u.prefixAt++
-	switch stats := b.stats[:u.rowBeats*u.lanes]; u.prefixAt {
-	case u.rowBeats:
-		model.LoadScales(stats, b.words)
-	case 2 * u.rowBeats:
-		model.LoadMinima(stats, b.words)
-	}
 	b.complete = u.prefixAt == u.prefix
-	if b.complete && u.tabled {
-		b.table = b.table[:0]
-		for _, s := range b.stats[:u.rowBeats*u.lanes] {
-			b.table = u.coder.AppendTable(b.table, s)
-		}
+	if b.complete {
+		u.coder.Format.LoadStats(b.stats[:u.rowBeats*u.lanes], b.words[:u.prefix*u.lanes/4])
+	}
+}
+
+// tabulate makes the table of a bank.
+func (u *dequantUnit) tabulate(b *bank) {
+	for _, s := range b.stats[:u.rowBeats*u.lanes] {
+		b.table = u.coder.AppendTable(b.table, s)
 	}
 }
 
@@ -170,8 +177,8 @@ func (e *Engine) feedScales(data *Beat) {
 func (e *Engine) stepDequant(waiting int) {
 	u := &e.dequant
 	pkt := &u.queue[0]
-	need := u.need()
-	issue := u.fill >= need && waiting <= e.depth-regmap.LatDequantSlack &&
+	need := u.needAt(u.item)
+	issue := u.fill >= need && waiting <= u.room &&
 		(!u.perChannel || u.banks[u.issuing].complete)
 	if !issue {
 		need = 0
@@ -191,17 +198,17 @@ func (e *Engine) stepDequant(waiting int) {
 	}
 }
 
-// need is what the next item takes of the bit buffer. Paired codes are taken
-// with the items of the first half of a group.
-func (u *dequantUnit) need() int {
+// needAt is what an item of a group takes of the bit buffer. Paired codes are
+// taken with the items of the first half of a group.
+func (u *dequantUnit) needAt(item int) int {
 	n := int(u.coder.Bits)
 	if u.coder.Paired {
 		n *= 2
-		if u.item >= u.groupBeats/2 {
+		if item >= u.groupBeats/2 {
 			n = 0
 		}
 	}
-	if u.item == 0 {
+	if item == 0 {
 		n += u.headUnits
 	}
 	return n
@@ -223,25 +230,28 @@ func (e *Engine) issue(last bool) {
 		v.groups = 1
 		if u.perChannel {
 			v.groups = uint16(u.rowBeats * u.lanes)
+			if u.tabled {
+				u.tabulate(&u.banks[u.issuing])
+			}
 		} else {
 			e.readStat()
 		}
 	}
-	en := e.payload.schedule(e.now+regmap.LatDequantPipe, 2*u.lanes, 0)
-	sat, bad := u.restore((*[4]uint64)(&en.data))
-	en.sat = uint8(sat)
-	en.flags = itemFlags(last, bad, sat > 0)
+	if e.rot.size > 0 {
+		var item [4]uint64
+		sat, bad := u.restore(&item)
+		e.rotateOut(&item, itemFlags(last, bad, sat > 0), sat)
+	} else {
+		en := e.payload.schedule(e.now+regmap.LatDequantPipe, 2*u.lanes, 0)
+		sat, bad := u.restore((*[4]uint64)(&en.data))
+		en.sat = uint8(sat)
+		en.flags = itemFlags(last, bad, sat > 0)
+	}
 	if u.rowAt++; u.rowAt == u.rowBeats {
 		u.rowAt = 0
 		v.tokens = 1
 	}
-	if u.item++; u.item == u.groupBeats {
-		u.item = 0
-		if u.perChannel {
-			u.banks[u.issuing].busy, u.banks[u.issuing].complete = false, false
-			u.issuing ^= 1
-		}
-	}
+	u.advance(1)
 	e.regs.counters[cntGroups] += uint32(v.groups)
 	e.regs.counters[cntTokens] += uint32(v.tokens)
 }
@@ -266,7 +276,7 @@ func (u *dequantUnit) restore(dst *[4]uint64) (saturated int, bad bool) {
 		return u.coder.RestoreToken(dst, &src, u.lanes, u.stat), u.bad
 	}
 	b, at := &u.banks[u.issuing], u.rowAt*u.lanes
-	if u.tabled {
+	if len(b.table) > 0 {
 		codes := 1 << u.coder.Bits
 		return u.coder.LookUp(dst, &src, u.lanes, b.table[at*codes:], codes), b.nonFinite
 	}
@@ -284,7 +294,7 @@ func (e *Engine) readStat() {
 		u.bits.take(&w, 32)
 		minimum = uint16(w[0] >> 16)
 	}
-	stat, bad := model.ReadStat(uint16(w[0]), minimum)
+	stat, bad := u.coder.Format.ReadStat(uint16(w[0]), minimum)
 	u.stat, u.bad = stat, bad > 0
 	if u.tabled {
 		u.table = u.coder.AppendTable(u.table[:0], stat)

@@ -23,13 +23,15 @@ func (e *Engine) emit() (end uint64, tiers []uint8) {
 		scores = pooled
 		at += uint64(u.n) + regmap.LatSelectPool
 	}
+	right := u.guess != noGuess && u.guess == model.TopDigit(scores, u.sinks, u.recent)
 	more := u.scoresOut || e.front.cmd.opcode == regmap.OpCompress
 	if u.tiered {
 		var passes [model.NumTiers]int
 		tiers, passes = u.search.Tiers(scores, u.sinks, u.recent, u.ranks, u.protTier)
 		for i, n := range passes {
 			if n != model.NoSearch {
-				at += u.searchTime(n)
+				at += u.searchTime(n, right)
+				right = right && n == 0
 				if i < model.NumTiers-1 {
 					at += uint64(u.words) + regmap.LatSelectTier
 				}
@@ -38,7 +40,7 @@ func (e *Engine) emit() (end uint64, tiers []uint8) {
 		e.emitMap(at, 4, more, func(j int) uint64 { return uint64(tiers[j]) })
 	} else {
 		kept, passes := u.search.Select(scores, u.sinks, u.recent, u.ranks[model.NumTiers-1])
-		at += u.searchTime(passes)
+		at += u.searchTime(passes, right)
 		if u.form == regmap.ResultList {
 			e.emitList(at+regmap.LatSelectEmit, kept, more)
 		} else {
@@ -59,9 +61,14 @@ func (e *Engine) emit() (end uint64, tiers []uint8) {
 	return at, tiers
 }
 
-// searchTime is how long so many radix passes take.
-func (u *selectUnit) searchTime(passes int) uint64 {
-	return uint64(passes * ((u.words+1)/2 + regmap.LatSelectPass))
+// searchTime is how long so many radix passes take, the first of which may have
+// been counted ahead.
+func (u *selectUnit) searchTime(passes int, ahead bool) uint64 {
+	pass := (u.words+1)/2 + regmap.LatSelectPass
+	if ahead && passes > 0 {
+		return uint64(regmap.LatSelectFirst + (passes-1)*pass)
+	}
+	return uint64(passes * pass)
 }
 
 // emitList schedules a list of positions, whose first word is packed at a cycle.

@@ -83,6 +83,7 @@ type Engine struct {
 	payload  payloadFIFO
 	scales   beatQueue
 	events   eventQueue
+	rot      rotateUnit
 	quant    quantUnit
 	dequant  dequantUnit
 	sel      selectUnit
@@ -94,7 +95,8 @@ type Engine struct {
 
 // allFeatures is the mask of everything that can be built in.
 const allFeatures = 1<<regmap.FeatEcho | 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect | 1<<regmap.FeatCompress |
-	1<<regmap.FeatLink | 1<<regmap.FeatPool | 1<<regmap.FeatDecay | 1<<regmap.FeatKeyNorm | 1<<regmap.FeatTiers
+	1<<regmap.FeatLink | 1<<regmap.FeatPool | 1<<regmap.FeatDecay | 1<<regmap.FeatKeyNorm | 1<<regmap.FeatTiers |
+	1<<regmap.FeatRotate | 1<<regmap.FeatBF16
 
 // New returns an engine in the state after rst_i. features is the mask of
 // commands and options built in.
@@ -109,7 +111,8 @@ func New(p regmap.Params, features, buildHash uint32) (*Engine, error) {
 	if features>>regmap.FeatCompress&1 != 0 && features&needed != needed {
 		return nil, fmt.Errorf("%w: features=%#x, want those of mask %#x beside COMPRESS", regmap.ErrParams, features, needed)
 	}
-	e := &Engine{p: p, features: features, buildHash: buildHash, hb: p.HeaderBeats(), beatBytes: p.BeatBytes(), depth: p.PayloadDepth()}
+	e := &Engine{p: p, features: features, buildHash: buildHash, hb: p.HeaderBeats(), beatBytes: p.BeatBytes(), depth: p.PayloadDepth(features)}
+	e.rot.init(p)
 	e.quant.init(p)
 	e.dequant.init(p)
 	e.sel.init(p)
@@ -137,6 +140,7 @@ func (e *Engine) resetCore() {
 	e.payload.reset()
 	e.scales.reset()
 	e.events.reset()
+	e.rot.reset()
 	e.quant.reset()
 	e.dequant.reset()
 	e.sel.reset()

@@ -126,13 +126,14 @@ func (e *Engine) dispatch() {
 		return
 	}
 	f.state = pay
+	e.rot.start(c)
 	switch c.opcode {
 	case regmap.OpEcho:
 		e.echo.start(c)
 	case regmap.OpQuantize:
 		e.quant.start(c.coder, c.perChannel, c.dims, c.group)
 	case regmap.OpDequantize:
-		e.dequant.start(c)
+		e.dequant.start(c, e.depth)
 	case regmap.OpSelect, regmap.OpCompress:
 		e.sel.start(c)
 	case regmap.OpSink:

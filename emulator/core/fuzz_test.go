@@ -20,7 +20,7 @@ func FuzzStep(f *testing.F) {
 	f.Add(uint64(1), byte(0x93), []byte("KV"))
 	f.Fuzz(func(t *testing.T, seed uint64, shape byte, wire []byte) {
 		p := regmap.Params{Lanes: 2 << (shape & 3), MaxDim: 32 << (shape >> 2 & 1), TileTokens: 16 << (shape >> 3 & 1), MaxTokens: 256}
-		features := allFeatures &^ (uint32(shape>>4) << regmap.FeatCompress)
+		features := allFeatures &^ (uint32(shape>>4)<<regmap.FeatCompress | uint32(seed>>62)<<regmap.FeatRotate)
 		one, err := New(p, features, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func (e *Engine) checkBounds(t *testing.T, clock int) {
 	}{
 		{"iskid", e.iskid.n, 2},
 		{"oskid", e.oskid.n, 2},
-		{"payload FIFO", e.payload.count(), e.p.PayloadDepth()},
+		{"payload FIFO", e.payload.count(), e.p.PayloadDepth(e.features)},
 		{"descriptors", e.descs.n, regmap.MaxInFlight},
 		{"outcomes", int(e.descs.finished - (e.descs.pushed - uint32(e.descs.n))), regmap.MaxInFlight},
 		{"code FIFO", d.fifo, e.p.CodeDepth()},

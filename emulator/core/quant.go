@@ -22,7 +22,7 @@ type quantUnit struct {
 	rowAt     int      // beats of the row before the present group (per token)
 	words     []uint64 // the elements, four a word
 	fill      int      // units in the packer
-	nonFinite bool     // in this packet so far
+	flags     uint8    // of this packet so far: non-finite, saturated
 	out       model.Bits
 	columns   *model.Columns
 	statWords []uint64
@@ -36,7 +36,7 @@ func (u *quantUnit) init(p regmap.Params) {
 }
 
 func (u *quantUnit) reset() {
-	u.beats, u.rowAt, u.fill, u.nonFinite = 0, 0, 0, false
+	u.beats, u.rowAt, u.fill, u.flags = 0, 0, 0, 0
 	u.out.Reset()
 }
 
@@ -58,11 +58,21 @@ func (u *quantUnit) start(coder model.Coder, perChannel bool, dims, group int) {
 
 // feedQuant takes a beat.
 func (e *Engine) feedQuant(data *Beat, last bool) {
-	u := &e.quant
+	u, format := &e.quant, e.quant.coder.Format
 	bad := 0
-	switch u.lanes {
-	case 2:
-		w, n := model.CleanWord(data[0])
+	switch {
+	case e.rot.size > 0:
+		var clean [4]uint64
+		for i := range (u.lanes + 3) / 4 {
+			w, k := format.CleanWord(data[i])
+			clean[i] = w
+			bad += k
+		}
+		e.badInput(bad)
+		e.rotateIn(&clean, last)
+		return
+	case u.lanes == 2:
+		w, n := format.CleanWord(data[0])
 		bad = n
 		if u.beats&1 == 0 {
 			u.words[u.beats>>1] = w
@@ -73,15 +83,27 @@ func (e *Engine) feedQuant(data *Beat, last bool) {
 		n := u.lanes / 4
 		dst := u.words[u.beats*n : u.beats*n+n]
 		for i := range dst {
-			w, k := model.CleanWord(data[i])
+			w, k := format.CleanWord(data[i])
 			dst[i] = w
 			bad += k
 		}
 	}
-	if bad > 0 {
-		e.nonFin += uint32(bad)
-		u.nonFinite = true
+	e.badInput(bad)
+	e.gather(e.now, last)
+}
+
+// badInput counts non-finite elements of a beat taken now.
+func (e *Engine) badInput(n int) {
+	if n > 0 {
+		e.nonFin += uint32(n)
+		e.quant.flags |= entNonFinite
 	}
+}
+
+// gather counts a beat of a group, which was taken, or left the rotation, at a
+// cycle. With its last beat the group is coded.
+func (e *Engine) gather(at uint64, last bool) {
+	u := &e.quant
 	u.beats++
 	if u.beats < u.groupBeats {
 		return
@@ -89,24 +111,25 @@ func (e *Engine) feedQuant(data *Beat, last bool) {
 	u.beats = 0
 	x := u.words[:u.groupBeats*u.lanes/4]
 	if u.perChannel {
-		e.channelGroup(x, last)
+		e.channelGroup(at, x, last)
 	} else {
-		e.tokenGroup(x, last)
+		e.tokenGroup(at, x, last)
 	}
 }
 
-// tokenGroup codes a per-token group whose last beat was taken now.
-func (e *Engine) tokenGroup(x []uint64, last bool) {
+// tokenGroup codes a per-token group whose last beat was taken at a cycle.
+func (e *Engine) tokenGroup(at uint64, x []uint64, last bool) {
 	u := &e.quant
 	u.coder.QuantizeToken(x, &u.out)
-	e.scheduleToken(1, last)
+	e.scheduleToken(at, 1, last)
 }
 
-// scheduleToken schedules a per-token group whose last beat was taken now, and
-// gives the cycle of its last ring read. groups is 0 for one that is not coded.
-func (e *Engine) scheduleToken(groups uint16, last bool) (lastRead uint64) {
+// scheduleToken schedules a per-token group whose last beat was taken at a
+// cycle, and gives that of its last ring read. groups is 0 for one that is not
+// coded.
+func (e *Engine) scheduleToken(at uint64, groups uint16, last bool) (lastRead uint64) {
 	u := &e.quant
-	first := e.now + regmap.LatQuantToken
+	first := at + regmap.LatQuantToken
 	lastRead = first + uint64(u.groupBeats-1)
 	u.rowAt += u.groupBeats
 	ended := u.rowAt == u.rowBeats
@@ -126,13 +149,13 @@ func (e *Engine) scheduleToken(groups uint16, last bool) (lastRead uint64) {
 }
 
 // channelGroup codes and schedules a block of per-channel groups whose last beat
-// was taken now, and gives the cycle of its last ring read.
-func (e *Engine) channelGroup(x []uint64, last bool) (lastRead uint64) {
+// was taken at a cycle, and gives that of its last ring read.
+func (e *Engine) channelGroup(at uint64, x []uint64, last bool) (lastRead uint64) {
 	u := &e.quant
 	stats := u.statWords[:u.stats]
 	u.coder.QuantizeChannel(u.columns, x, u.dims, stats, &u.out)
 	e.queueScales(stats)
-	first := e.now + regmap.LatQuantChannel + uint64(u.dims)
+	first := at + regmap.LatQuantChannel + uint64(u.dims)
 	for beat := 0; beat < u.groupBeats; beat += u.rowBeats {
 		if beat == 0 {
 			e.events.add(event{at: first, groups: uint16(u.dims)})
@@ -164,9 +187,7 @@ func (e *Engine) queueScales(words []uint64) {
 // first.
 func (e *Engine) pack(at uint64, flags uint8, last bool) {
 	u := &e.quant
-	if u.nonFinite {
-		flags |= entNonFinite
-	}
+	flags |= u.flags
 	u.fill += u.headUnits
 	for left := u.groupBeats; left > 0 || last && u.fill > 0; at++ {
 		if left > 0 {
@@ -188,7 +209,7 @@ func (e *Engine) pack(at uint64, flags uint8, last bool) {
 	}
 	u.out.Compact()
 	if last {
-		u.nonFinite = false
+		u.flags = 0
 	}
 }
 

@@ -135,6 +135,16 @@ func (q *eventQueue) add(v event) {
 	q.tail++
 }
 
+// insert adds an event that may come before others.
+func (q *eventQueue) insert(v event) {
+	q.add(v)
+	mask := len(q.ring) - 1
+	for i := q.tail - 1; i != q.head && q.ring[int(i-1)&mask].at > v.at; i-- {
+		q.ring[int(i)&mask], q.ring[int(i-1)&mask] = q.ring[int(i-1)&mask], v
+	}
+	q.next = q.ring[int(q.head)&mask].at
+}
+
 // fire counts the events of a cycle.
 func (q *eventQueue) fire(now uint64, c *counters) {
 	for q.next == now {

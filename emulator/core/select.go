@@ -22,8 +22,12 @@ type selectUnit struct {
 	norm    model.Squares
 	readyAt uint64 // first cycle in which a beat may be taken
 	flags   uint8
+	guess   int // digit counted while the last row comes, or noGuess
 	search  model.Selector
 }
+
+// noGuess is no digit.
+const noGuess = -1
 
 func (u *selectUnit) init(p regmap.Params) {
 	u.lanes = p.Lanes
@@ -35,7 +39,7 @@ func (u *selectUnit) reset() { u.readyAt = 0 }
 func (u *selectUnit) start(c *command) {
 	u.selection, u.n, u.rowDims, u.left = c.selection, c.dims, c.rowDims, c.scoreBeats
 	u.words, u.word, u.given, u.step, u.row, u.norm = (u.n+u.lanes-1)/u.lanes, 0, 0, 0, 0, 0
-	u.readyAt, u.flags = 0, 0
+	u.readyAt, u.flags, u.guess = 0, 0, noGuess
 	clear(u.scores[:u.n])
 }
 
@@ -58,6 +62,9 @@ func (e *Engine) score(data *Beat) {
 			e.loadScores(data)
 		}
 		return
+	}
+	if u.left == uint64(u.words)-1 && u.poolHalf == 0 { // the last row begins
+		u.guess = max(model.TopDigit(u.scores[:u.n], u.sinks, u.recent), model.UsualDigit)
 	}
 	from := u.word * u.lanes
 	scores := u.scores[from:min(from+u.lanes, u.n)]

@@ -137,6 +137,33 @@ func TestTimingTiers(t *testing.T) {
 	}
 }
 
+func TestTimingAhead(t *testing.T) {
+	p := regmap.DefaultParams()
+	const half, quarter, one, tiny = 0x3800, 0x3400, 0x3c00, 0x0c00 // tiny is 2^-12
+	run := func(s packet.Selection, rows ...[]byte) trace {
+		s.Sinks, s.Recent = 1, 1
+		return record(t, p, request(t, p, packet.Request{Opcode: regmap.OpSelect, Rows: len(rows), Dims: 8, Selection: s}, slices.Concat(rows...)))
+	}
+	end := func(e int) []int { return []int{6, 7, e + 10, e + 11, e + 12} }
+	// One row at 5, s = 16. The top digit is 5 and tells them apart: E = 16 + 12.
+	run(packet.Selection{TopK: 1}, row(one, half, quarter, 0, 0, 0, 0, one)).expect(t, end(28), nil)
+	// They differ in the third digit.
+	run(packet.Selection{TopK: 1}, row(0, half, half+1, 0, 0, 0, 0, 0)).expect(t, end(28+26), nil)
+	// Pooled scores are not counted ahead.
+	run(packet.Selection{TopK: 1, PoolHalf: 1, PoolMax: true}, row(0, half, 0, 0, quarter, 0, 0, 0)).expect(t, end(16+8+24+6*13), nil)
+	// The top digit is 6 after the first row and stays; what is protected does not count.
+	run(packet.Selection{TopK: 1}, row(0, one, half, 0, 0, 0, 0, 0), row(0, half, 0, 0, 0, 0, 0, 0)).expect(t, end(24+12), nil)
+	run(packet.Selection{TopK: 1}, row(one, half, 0, 0, 0, 0, 0, 0), row(0, one, 0, 0, 0, 0, 0, 0)).expect(t, end(24+13), nil)
+	// Too low and too high a guess.
+	run(packet.Selection{TopK: 1}, row(0, one, half, 0, 0, 0, 0, 0)).expect(t, end(16+13), nil)
+	run(packet.Selection{TopK: 1}, row(0, tiny, 0, 0, 0, 0, 0, 0)).expect(t, end(16+13), nil)
+	// A first search with nothing to do leaves the count to the next one.
+	s := packet.Selection{TopK: 2, Rank: [3]int{0, 1, 1}, Result: regmap.ResultTiers}
+	tr := run(s, row(0, half, quarter, 0, 0, 0, 0, 0))
+	// Search 0 for the protected, its tier to 29, search 1 to 41, tier 54, search 3 to 67.
+	tr.expect(t, end(67), nil)
+}
+
 func TestTimingKeyNorm(t *testing.T) {
 	p := regmap.DefaultParams()
 	ones := slices.Repeat([]uint16{0x3c00}, 16)

@@ -19,9 +19,9 @@ func BenchmarkKernels(b *testing.B) {
 	words := pack(x)
 	var w Bits
 	columns, stats := NewColumns(dims), make([]uint64, dims/2)
-	for _, c := range []Coder{{Bits: 4}, {Bits: 8, Symmetric: true}} {
+	for _, c := range []Coder{{Bits: 4}, {Bits: 8, Symmetric: true}, {Bits: 4, Format: BF16}} {
 		run := func(name string, elements int, f func()) {
-			b.Run(fmt.Sprintf("%s/%d", name, c.Bits), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%d-format%d", name, c.Bits, c.Format), func(b *testing.B) {
 				b.SetBytes(int64(2 * elements))
 				for b.Loop() {
 					f()
@@ -37,7 +37,7 @@ func BenchmarkKernels(b *testing.B) {
 		run("quantize-channel", rows*dims, func() { c.QuantizeChannel(columns, words, dims, stats[:n], &w); w.Reset() })
 		var dst [4]uint64
 		src := [4]uint64{words[0], words[1], words[2]}
-		s, _ := ReadStat(0x2c00, 0xbc00)
+		s, _ := c.Format.ReadStat(0x2c00, 0xbc00)
 		st := make([]Stat, 8)
 		for i := range st {
 			st[i] = s
@@ -47,6 +47,15 @@ func BenchmarkKernels(b *testing.B) {
 		table := c.AppendTable(nil, s)
 		run("look-up", 8, func() { c.LookUp(&dst, &src, 8, table, 0) })
 	}
+	block, counts := make([]uint64, MaxRotate/4), make([]uint8, MaxRotate/8)
+	b.Run("rotate", func(b *testing.B) {
+		b.SetBytes(2 * MaxRotate)
+		for b.Loop() {
+			copy(block, words)
+			Rotate(block, RotateIn(MaxRotate), 8, counts)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*MaxRotate), "ns/element")
+	})
 	scores := make([]uint64, rows*dims)
 	b.Run("accumulate", func(b *testing.B) {
 		b.SetBytes(2 * rows * dims)

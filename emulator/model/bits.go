@@ -1,5 +1,7 @@
 package model
 
+import "encoding/binary"
+
 // Bits is a queue of bits, least significant first, kept in words.
 // The zero value is empty.
 type Bits struct {
@@ -7,6 +9,8 @@ type Bits struct {
 	acc   uint64 // bits that do not fill a word yet
 	n     uint   // how many
 	read  int    // bits taken
+
+	groups groups // scratch memory of the vector kernels
 }
 
 // Len is the number of bits held.
@@ -31,6 +35,11 @@ func (b *Bits) Put(v uint64, n uint) {
 // first, and fills the rest of dst with zeros. Bits beyond the end are 0.
 func (b *Bits) Take(dst *[4]uint64, n int) {
 	at, off := b.read>>6, uint(b.read&63)
+	if off == 0 && n == 128 && at+2 < len(b.words) {
+		*dst = [4]uint64{b.words[at], b.words[at+1]}
+		b.read += n
+		return
+	}
 	*dst = [4]uint64{}
 	for i := 0; 64*i < n; i++ {
 		v := b.word(at+i) >> off
@@ -62,4 +71,25 @@ func (b *Bits) word(i int) uint64 {
 		return b.acc
 	}
 	return 0
+}
+
+// Append removes the next n bytes, which are there, and appends them to dst.
+func (b *Bits) Append(dst []byte, n int) []byte {
+	at, off := b.read>>6, uint(b.read&63)
+	for left := n; left > 0; left -= 8 {
+		v := b.word(at) >> off
+		at++
+		if off != 0 {
+			v |= b.word(at) << (64 - off)
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, v)
+		if left < 8 {
+			dst = dst[:len(dst)-8+left]
+		}
+	}
+	b.read += 8 * n
+	if b.Len() == 0 {
+		b.Reset()
+	}
+	return dst
 }

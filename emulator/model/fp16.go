@@ -21,45 +21,15 @@ const (
 	carries   = 0x0400_0400_0400_0400
 )
 
-// Clean gives the finite element that h counts as: NaN is 0, an infinity the
-// largest number of its sign, -0 is +0. It reports NaN and infinities.
-func Clean(h uint16) (uint16, bool) {
-	switch m := h & 0x7fff; {
-	case m == 0:
-		return 0, false
-	case m < infinity:
-		return h, false
-	case m == infinity:
-		return h&0x8000 | maxFinite, true
-	}
-	return 0, true
-}
+// Clean is that of FP16.
+func Clean(h uint16) (uint16, bool) { return FP16.Clean(h) }
 
-// CleanWord cleans four elements and counts the non-finite ones. It leaves -0
-// alone: its value in units is 0 like that of +0.
+// CleanWord is that of FP16.
 func CleanWord(w uint64) (uint64, int) {
 	if (w&exponents+carries)&signs == 0 {
 		return w, 0
 	}
-	return cleanSlow(w)
-}
-
-// CleanWords cleans elements in place, as CleanWord does.
-func CleanWords(x []uint64) {
-	for i, w := range x {
-		x[i], _ = CleanWord(w)
-	}
-}
-
-func cleanSlow(w uint64) (clean uint64, nonFinite int) {
-	for i := 0; i < 64; i += 16 {
-		h, bad := Clean(uint16(w >> i))
-		clean |= uint64(h) << i
-		if bad {
-			nonFinite++
-		}
-	}
-	return clean, nonFinite
+	return FP16.cleanSlow(w)
 }
 
 // Units is the value of a finite element in units of 2^-24.
@@ -89,21 +59,34 @@ func round(v int64) (h, over uint64) {
 	s := uint64(v >> 63)
 	h = (uint64(v) ^ s) - s
 	if h >= 1<<11 {
-		b := math.Float64bits(float64(int64(h)))
-		h = (b+(1<<41-1)+b>>42&1)>>42 - (1023+9)<<10 // a carry out of the fraction is the next exponent
+		h = normal(h)
 	}
 	over = (maxFinite - h) >> 63
 	return min(h, maxFinite) | s&0x8000, over
 }
 
+// normal rounds a number of units from 2^11 to 2^52 to the 11 bits of a binary16,
+// and gives its pattern, or one beyond the last.
+func normal(m uint64) uint64 {
+	b := math.Float64bits(float64(int64(m)))
+	return (b+(1<<41-1)+b>>42&1)>>42 - (1023+9)<<10 // a carry out of the fraction is the next exponent
+}
+
 // roundRatio is RN16 of num/den units for 0 <= num < 2^50 and 0 < den < 2^10.
 // The quotients of the contract stay in range.
 func roundRatio(num, den uint64) uint16 {
-	e := uint(max(bits.Len64(num/den)-11, 0))
+	m, e := ratio(num, den, 11, 0)
+	return uint16(min(uint64(e)<<10+m, maxFinite))
+}
+
+// ratio rounds num/den to so many digits, or to a multiple of 2^least where that
+// is coarser: to m << e.
+func ratio(num, den uint64, digits, least int) (m uint64, e int) {
+	e = max(bits.Len64(num/den)-digits, least)
 	d := den << e
-	steps, rest := num/d, num%d
-	if 2*rest > d || 2*rest == d && steps&1 == 1 {
-		steps++
+	m, rest := num/d, num%d
+	if 2*rest > d || 2*rest == d && m&1 == 1 {
+		m++
 	}
-	return uint16(min(uint64(e)<<10+steps, maxFinite))
+	return m, e
 }

@@ -6,6 +6,7 @@ type Coder struct {
 	Offset    bool // scale only, codes 0 to 15 stand for -8 to 7: with 4 bits, per token
 	Paired    bool // codes of the two halves of a group side by side: with 4 bits, per token
 	Bits      uint // of a code: 2, 3, 4, 5, 6 or 8
+	Format    Format
 }
 
 // Stats is how many numbers are stored of a group beside its codes: the scale,
@@ -93,6 +94,9 @@ func (x *extent) add(h uint16) {
 
 // stats gives scale and minimum of a group and the divisor that codes it.
 func (c Coder) stats(x extent) (scale, minimum uint16, v divisor) {
+	if c.Format == BF16 {
+		return c.wideStats(x)
+	}
 	low, high := Units(unkey(x.low)), Units(unkey(x.high))
 	if c.Symmetric {
 		scale = roundRatio(uint64(max(-low, high)), uint64(c.top()))
@@ -104,8 +108,17 @@ func (c Coder) stats(x extent) (scale, minimum uint16, v divisor) {
 }
 
 // QuantizeToken codes one per-token group of cleaned elements, four a word,
-// and appends scale, minimum and codes to w.
+// and appends scale, minimum and codes to w. Elements of BF16 are used up.
 func (c Coder) QuantizeToken(x []uint64, w *Bits) {
+	if c.vectored() {
+		c.quantizeBatch(x, len(x), w)
+		return
+	}
+	c.quantizeToken(x, w)
+}
+
+// quantizeToken is QuantizeToken in plain Go.
+func (c Coder) quantizeToken(x []uint64, w *Bits) {
 	if c.Offset {
 		scale, v := offsetStats(x)
 		w.Put(uint64(scale), 16)
@@ -119,6 +132,12 @@ func (c Coder) QuantizeToken(x []uint64, w *Bits) {
 		high = max(high, k0, k1, k2, k3)
 	}
 	scale, minimum, v := c.stats(extent{low, high})
+	if c.Format == BF16 {
+		top := extent{low, high}.binade()
+		for i, e := range x {
+			x[i] = narrowWord(e, top, top, top, top)
+		}
+	}
 	if c.Symmetric {
 		w.Put(uint64(scale), 16)
 	} else {
@@ -160,20 +179,36 @@ func (c Coder) codeSym(x []uint64, v *divisor, w *Bits) {
 
 // Columns is the scratch memory of QuantizeChannel.
 type Columns struct {
-	ext []extent
-	div []divisor
+	ext  []extent
+	div  []divisor
+	tops []int // binades, for BF16
+
+	low, high, minima []uint64 // four a word, for the vector kernels
+	mins, recips      []float64
 }
 
 // NewColumns makes scratch memory for rows of up to maxDim elements.
 func NewColumns(maxDim int) *Columns {
-	return &Columns{make([]extent, maxDim), make([]divisor, maxDim)}
+	return &Columns{
+		make([]extent, maxDim), make([]divisor, maxDim), make([]int, maxDim),
+		make([]uint64, maxDim/4), make([]uint64, maxDim/4), make([]uint64, maxDim/4), make([]float64, maxDim), make([]float64, maxDim),
+	}
 }
 
 // QuantizeChannel codes one block of per-channel groups: x holds rows of dims
 // cleaned elements, all rows of the group. It puts the scales, then the minima
 // (asymmetric only), four a word, into stats, which has room for them, and
-// appends the codes to w row by row.
+// appends the codes to w row by row. Elements of BF16 are used up.
 func (c Coder) QuantizeChannel(t *Columns, x []uint64, dims int, stats []uint64, w *Bits) {
+	if c.vectored() {
+		c.quantizeChannel(t, x, dims, stats, w)
+		return
+	}
+	c.plainChannel(t, x, dims, stats, w)
+}
+
+// plainChannel is QuantizeChannel in plain Go.
+func (c Coder) plainChannel(t *Columns, x []uint64, dims int, stats []uint64, w *Bits) {
 	ext, div, words := t.ext[:dims], t.div[:dims], dims/4
 	for i := range ext {
 		ext[i] = noExtent
@@ -196,11 +231,26 @@ func (c Coder) QuantizeChannel(t *Columns, x []uint64, dims int, stats []uint64,
 			stats[words+i/4] |= uint64(minimum) << (i % 4 * 16)
 		}
 	}
+	if c.Format == BF16 {
+		t.narrow(x, words)
+	}
 	for row := x; len(row) > 0; row = row[words:] {
 		if c.Symmetric {
 			c.codeRowSym(row[:words], div, w)
 		} else {
 			c.codeRowAsym(row[:words], div, w)
+		}
+	}
+}
+
+// narrow brings elements into binary16, each beside those of its column.
+func (t *Columns) narrow(x []uint64, words int) {
+	for i := range 4 * words {
+		t.tops[i] = t.ext[i].binade()
+	}
+	for row := x; len(row) > 0; row = row[words:] {
+		for i, e := range row[:words] {
+			row[i] = narrowWord(e, t.tops[4*i], t.tops[4*i+1], t.tops[4*i+2], t.tops[4*i+3])
 		}
 	}
 }

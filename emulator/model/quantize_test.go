@@ -11,11 +11,15 @@ import (
 
 var allBits = []uint{2, 3, 4, 5, 6, 8}
 
-// eachCoder runs f for all schemes and bits.
-func eachCoder(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
-	for _, b := range allBits {
-		for _, s := range []oracle.Scheme{oracle.Asym, oracle.Sym} {
-			runCoder(t, Coder{Symmetric: s == oracle.Sym, Bits: b}, s, f)
+var oracles = map[Format]oracle.Format{FP16: oracle.FP16, BF16: oracle.BF16}
+
+// eachFormat runs f for all formats, schemes and bits.
+func eachFormat(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
+	for format := range oracles {
+		for _, b := range allBits {
+			for _, s := range []oracle.Scheme{oracle.Asym, oracle.Sym} {
+				runCoder(t, Coder{Symmetric: s == oracle.Sym, Bits: b, Format: format}, s, f)
+			}
 		}
 	}
 }
@@ -28,10 +32,18 @@ func eachBlock(t *testing.T, f func(t *testing.T, c Coder, s oracle.Scheme, rng 
 }
 
 func runCoder(t *testing.T, c Coder, s oracle.Scheme, f func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand)) {
-	t.Run(fmt.Sprintf("scheme%d-%dbits", s, c.Bits), func(t *testing.T) {
+	t.Run(fmt.Sprintf("format%d-scheme%d-%dbits", c.Format, s, c.Bits), func(t *testing.T) {
 		t.Parallel()
-		f(t, c, s, rand.New(rand.NewPCG(uint64(c.Bits), uint64(s))))
+		f(t, c, s, rand.New(rand.NewPCG(uint64(c.Bits), uint64(s)|uint64(c.Format)<<8)))
 	})
+}
+
+// numbers gives n elements of a format.
+func numbers(f Format, rng *rand.Rand, n int) []uint16 {
+	if f == BF16 {
+		return wideElements(rng, n)
+	}
+	return elements(rng, n)
 }
 
 // elements gives n elements of one of several distributions, with NaN,
@@ -67,9 +79,9 @@ func pack(x []uint16) []uint64 {
 	return w
 }
 
-func cleanWords(w []uint64) (nonFinite int) {
+func cleanWords(f Format, w []uint64) (nonFinite int) {
 	for i := range w {
-		c, n := CleanWord(w[i])
+		c, n := f.CleanWord(w[i])
 		w[i] = c
 		nonFinite += n
 	}
@@ -77,18 +89,22 @@ func cleanWords(w []uint64) (nonFinite int) {
 }
 
 func TestQuantizeToken(t *testing.T) {
-	eachCoder(t, testQuantizeToken)
+	eachFormat(t, testQuantizeToken)
 	t.Run("paired", func(t *testing.T) { eachBlock(t, testQuantizeToken) })
 }
 
 func testQuantizeToken(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 	var w Bits
-	for range 1500 {
-		x := elements(rng, 16<<rng.IntN(4))
+	for i := range 2000 {
+		x := numbers(c.Format, rng, 16<<rng.IntN(4))
 		words := pack(x)
-		bad := cleanWords(words)
-		c.QuantizeToken(words, &w)
-		want := oracle.Quantize(s, int(c.Bits), x)
+		bad := cleanWords(c.Format, words)
+		if i%2 == 0 {
+			c.QuantizeToken(words, &w)
+		} else {
+			c.quantizeToken(words, &w)
+		}
+		want := oracles[c.Format].Quantize(s, int(c.Bits), x)
 		if bad != want.NonFinite {
 			t.Fatalf("%#04x: %d non-finite, want %d", x, bad, want.NonFinite)
 		}
@@ -117,7 +133,7 @@ func testQuantizeToken(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 }
 
 func TestQuantizeChannel(t *testing.T) {
-	eachCoder(t, func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
+	eachFormat(t, func(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 		const maxDim = 64
 		columns := NewColumns(maxDim)
 		var w Bits
@@ -126,14 +142,14 @@ func TestQuantizeChannel(t *testing.T) {
 			x := make([]uint16, rows*dims)
 			want := make([]oracle.Group, dims)
 			for d := range dims {
-				column := elements(rng, rows)
+				column := numbers(c.Format, rng, rows)
 				for r, h := range column {
 					x[r*dims+d] = h
 				}
-				want[d] = oracle.Quantize(s, int(c.Bits), column)
+				want[d] = oracles[c.Format].Quantize(s, int(c.Bits), column)
 			}
 			words := pack(x)
-			cleanWords(words)
+			cleanWords(c.Format, words)
 			stats := make([]uint64, dims/2)
 			if c.Symmetric {
 				stats = stats[:dims/4]
@@ -195,7 +211,7 @@ func TestQuotient(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
-	eachCoder(t, testRestore)
+	eachFormat(t, testRestore)
 	t.Run("blocks", func(t *testing.T) { eachBlock(t, testRestore) })
 }
 
@@ -206,11 +222,10 @@ func testRestore(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 	}
 	for range 4000 {
 		n := 2 << rng.IntN(4)
-		stored := elements(rng, 2*n)
+		stored := numbers(c.Format, rng, 2*n)
 		stats := make([]Stat, n)
-		LoadScales(stats, pack(stored[:n]))
-		if s == oracle.Asym {
-			LoadMinima(stats, pack(stored[n:]))
+		for i := range stats {
+			stats[i], _ = c.Format.ReadStat(stored[i], stored[n+i]*asym)
 		}
 		var src, channel, token [4]uint64
 		codes := make([]int, n)
@@ -228,7 +243,7 @@ func testRestore(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 				codes[i] = q - 8
 			}
 		}
-		one, _ := ReadStat(stored[0], stored[n]*asym)
+		one, _ := c.Format.ReadStat(stored[0], stored[n]*asym)
 		satChannel, satToken := c.RestoreChannel(&channel, &src, stats), c.RestoreToken(&token, &src, n, one)
 		var tables []uint32
 		for _, st := range stats {
@@ -250,9 +265,9 @@ func testRestore(t *testing.T, c Coder, s oracle.Scheme, rng *rand.Rand) {
 				{channel[i/4], stored[i], stored[n+i], &satChannel},
 				{token[i/4], stored[0], stored[n], &satToken},
 			} {
-				scale, _ := oracle.Sanitise(v.scale)
-				minimum, _ := oracle.Sanitise(v.min * asym)
-				want, sat := oracle.Restore(scale, minimum, q)
+				scale, _ := oracles[c.Format].Sanitise(v.scale)
+				minimum, _ := oracles[c.Format].Sanitise(v.min * asym)
+				want, sat := oracles[c.Format].Restore(scale, minimum, q)
 				if got := uint16(v.got >> (i % 4 * 16)); got != want {
 					t.Fatalf("scale %#04x, minimum %#04x, code %d: %#04x, want %#04x", scale, minimum, q, got, want)
 				}

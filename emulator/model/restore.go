@@ -1,53 +1,56 @@
 package model
 
-// Stat is the scale and minimum of one group, cleaned, in units of 2^-24.
-type Stat struct{ Scale, Min int64 }
+// Stat is the scale and minimum of one group, cleaned, in units: those of 2^-24,
+// or with BF16 those of a binade that suits both.
+type Stat struct {
+	Scale, Min int64
+	top        int32  // BF16: the binade
+	minimum    uint16 // BF16: as it is stored
+}
+
+// stat is the Stat of a cleaned scale and minimum.
+func (f Format) stat(scale, minimum uint16) Stat {
+	if f == BF16 {
+		return wideStat(scale, minimum)
+	}
+	return Stat{Scale: Units(scale), Min: Units(minimum)}
+}
 
 // ReadStat cleans a stored scale and minimum and counts the non-finite ones.
 // For a group without minimum it is 0.
-func ReadStat(scale, minimum uint16) (Stat, int) {
+func (f Format) ReadStat(scale, minimum uint16) (Stat, int) {
 	n := 0
-	scale, bad := Clean(scale)
+	scale, bad := f.Clean(scale)
 	if bad {
 		n++
 	}
-	minimum, bad = Clean(minimum)
+	minimum, bad = f.Clean(minimum)
 	if bad {
 		n++
 	}
-	return Stat{Units(scale), Units(minimum)}, n
+	return f.stat(scale, minimum), n
 }
 
-// CountNonFinite counts the NaN and infinite elements of some words.
-func CountNonFinite(x []uint64) int {
-	n := 0
-	for _, w := range x {
-		_, k := CleanWord(w)
-		n += k
-	}
-	return n
-}
-
-// LoadScales reads scales, four a word, into stats. Symmetric groups have no
-// minimum, so LoadScales zeroes it; LoadMinima then fills it in for others.
-func LoadScales(stats []Stat, x []uint64) {
+// LoadStats reads scales and behind them minima, four a word, into stats, and
+// cleans the words. Of groups without a minimum x holds the scales alone.
+func (f Format) LoadStats(stats []Stat, x []uint64) {
+	f.CleanWords(x)
+	minima := x[len(stats)/4:]
 	for i := range stats {
-		h, _ := Clean(uint16(x[i/4] >> (i % 4 * 16)))
-		stats[i] = Stat{Scale: Units(h)}
-	}
-}
-
-// LoadMinima reads minima, four a word, into stats.
-func LoadMinima(stats []Stat, x []uint64) {
-	for i := range stats {
-		h, _ := Clean(uint16(x[i/4] >> (i % 4 * 16)))
-		stats[i].Min = Units(h)
+		var minimum uint16
+		if len(minima) > 0 {
+			minimum = uint16(minima[i/4] >> (i % 4 * 16))
+		}
+		stats[i] = f.stat(uint16(x[i/4]>>(i%4*16)), minimum)
 	}
 }
 
 // RestoreToken restores n elements of one group from the codes at the low end
 // of src into dst, four a word, and counts the clamped ones. n is 2, 4, 8 or 16.
 func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) {
+	if c.Format == BF16 {
+		return c.restoreWide(dst, src, n, []Stat{s}, 0)
+	}
 	if n == 2 {
 		return c.restorePair(dst, src[0], s, s)
 	}
@@ -69,6 +72,9 @@ func (c Coder) RestoreToken(dst, src *[4]uint64, n int, s Stat) (saturated int) 
 
 // RestoreChannel is RestoreToken with a stat for each element.
 func (c Coder) RestoreChannel(dst, src *[4]uint64, stats []Stat) (saturated int) {
+	if c.Format == BF16 {
+		return c.restoreWide(dst, src, len(stats), stats, 1)
+	}
 	if len(stats) == 2 {
 		return c.restorePair(dst, src[0], stats[0], stats[1])
 	}
@@ -103,10 +109,18 @@ func (c Coder) restorePair(dst *[4]uint64, q uint64, s0, s1 Stat) (saturated int
 func (c Coder) AppendTable(table []uint32, s Stat) []uint32 {
 	flip, off := c.flip(), c.origin()
 	for code := range uint64(1) << c.Bits {
-		h, over := round(s.Min + (int64(code^flip)-off)*s.Scale)
+		h, over := c.Format.value(&s, int64(code^flip)-off)
 		table = append(table, uint32(h|over<<16))
 	}
 	return table
+}
+
+// value is Min + q Scale, rounded.
+func (f Format) value(s *Stat, q int64) (h, over uint64) {
+	if f == BF16 {
+		return s.wideValue(q)
+	}
+	return round(s.Min + q*s.Scale)
 }
 
 // LookUp restores as RestoreToken and RestoreChannel do, from tables that stand

@@ -1,6 +1,10 @@
 package model
 
-import "github.com/kvaccel/kvaccel/driver/regmap"
+import (
+	"math/bits"
+
+	"github.com/kvaccel/kvaccel/driver/regmap"
+)
 
 // MaxScore is where a score saturates.
 const MaxScore = 1<<regmap.ScoreBits - 1
@@ -73,10 +77,10 @@ func weight(h uint16) (uint16, bool) {
 	}
 }
 
-const (
-	digitBits = 4
-	digits    = regmap.ScoreBits / digitBits
-)
+const digitBits = 4
+
+// UsualDigit is the top digit of weights below 1.
+const UsualDigit = (regmap.ScoreFrac - 1) / digitBits
 
 // Selector chooses the positions to keep. It owns its scratch memory.
 type Selector struct {
@@ -122,6 +126,21 @@ func unprotected(n, sinks, recent int) (from, to int) {
 	return from, max(n-recent, from)
 }
 
+// TopDigit is the highest digit that is not 0 in any score that competes, the one
+// at which a search starts.
+func TopDigit(scores []uint64, sinks, recent int) int {
+	from, to := unprotected(len(scores), sinks, recent)
+	return topDigit(scores[from:to])
+}
+
+func topDigit(scores []uint64) int {
+	var or uint64
+	for _, v := range scores {
+		or |= v
+	}
+	return max(bits.Len64(or)-1, 0) / digitBits
+}
+
 // threshold is what a search found: scores whose digits from shift up are
 // above prefix are kept, and the first ties of those that equal it.
 type threshold struct {
@@ -133,14 +152,7 @@ type threshold struct {
 // search runs radix passes over scores until the k highest are told apart, or
 // no digit is left.
 func (s *Selector) search(scores []uint64, k int) (t threshold, passes int) {
-	var or uint64
-	for _, v := range scores {
-		or |= v
-	}
-	digit := digits - 1
-	for digit > 0 && or>>(digit*digitBits) == 0 {
-		digit--
-	}
+	digit := topDigit(scores)
 	cand := scores
 	t.ties = k
 	for {

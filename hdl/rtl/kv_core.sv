@@ -12,7 +12,7 @@ module kv_core #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [9:0] Features = 10'h3FF  // built in, bits kv_pkg::FEAT_*
+    parameter logic [11:0] Features = 12'hFFF  // built in, bits kv_pkg::FEAT_*
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
@@ -32,7 +32,7 @@ module kv_core #(
     output logic [         2:0] flight_o,
     output logic                ev_token_o,
     output logic [         9:0] ev_groups_o,
-    output logic [         4:0] ev_saturated_o,
+    output logic [         5:0] ev_saturated_o,
     output logic [         9:0] ev_nonfinite_o,
     output logic                ev_error_o,
     output logic [         2:0] ev_status_o
@@ -40,7 +40,10 @@ module kv_core #(
 
   localparam int unsigned Width = 16 * Lanes;
   localparam int unsigned HeadBeats = 256 / Width;
-  localparam int unsigned PayloadDepth = 1 << $clog2(MaxDim / Lanes + 8 * HeadBeats + 16);
+  // With rotation there is a place for every beat that may be in it.
+  localparam int unsigned MaxBlock = MaxDim < 128 ? MaxDim : 128;
+  localparam int unsigned Turning = Features[kv_pkg::FEAT_ROTATE] ? kv_pkg::LAT_ROTATE + 2 * MaxBlock / Lanes : 0;
+  localparam int unsigned PayloadDepth = 1 << $clog2(MaxDim / Lanes + 8 * HeadBeats + 16 + Turning);
   localparam int unsigned CountW = $clog2(PayloadDepth + 1);
   localparam int unsigned DescW = 8 + 16 + 3 + 3 * 32;
   localparam int unsigned OutcomeW = 3 + 32;

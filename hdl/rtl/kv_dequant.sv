@@ -1,11 +1,13 @@
-// DEQUANTIZE: a quantized tile in, rows of fp16 out (docs/engine.md, 4 and 5.8).
+// DEQUANTIZE: a quantized tile in, rows of fp16 or bfloat16 out (docs/engine.md, 4 and 5.8).
 //
 // start_i   one cycle after dispatch; the settings are valid from then on and stay until
 //           the next dispatch. Further commands of the same kind may change rows_i only
 //           while earlier ones are still at work; up to 4 are kept apart.
 // beat_*_i  a beat taken in this cycle, only with ready_o; beat_last_i: the last expected.
 // pf_count_i  entries of the payload FIFO at the start of the cycle: nothing is issued
-//           unless LAT_DEQUANT_SLACK places are free, so that a push always finds room.
+//           unless LAT_DEQUANT_SLACK places are free, so that a push always finds room; and beside them,
+//           with block_i other than ROTATE_NONE, those that a rotation of such blocks behind this unit needs.
+// Bf16, bf16_i  rows, scales and minima are bfloat16. Rotate: block_i counts.
 // push_*_o  an entry for the payload FIFO, LAT_DEQUANT_PIPE cycles after its item was issued.
 //           Non-finite is set on all entries of a per-channel group, and on the first of a
 //           per-token group, whose scale or minimum was not finite; saturated on entries with clamped lanes.
@@ -18,7 +20,9 @@ module kv_dequant #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxDim = 256,
     parameter int unsigned TileTokens = 128,
-    parameter int unsigned PayloadDepth = 64
+    parameter int unsigned PayloadDepth = 64,
+    parameter bit Rotate = 1'b0,
+    parameter bit Bf16 = 1'b0
 ) (
     input  logic                              clk_i,
     input  logic                              rst_i,
@@ -29,6 +33,8 @@ module kv_dequant #(
     input  logic [                       2:0] group_i,
     input  logic [                       3:0] bits_i,
     input  logic                              layout_i,
+    input  logic                              bf16_i,
+    input  logic [                       1:0] block_i,
     input  logic [                      23:0] rows_i,
     input  logic [                       9:0] dims_i,
     input  logic                              beat_valid_i,
@@ -61,7 +67,8 @@ module kv_dequant #(
     $error("kv_dequant: LAT_DEQUANT_PIPE must be 12");
   end
 
-  logic asym, offset, fold, channel;
+  logic asym, offset, fold, channel, bf16;
+  assign bf16    = Bf16 && bf16_i;
   assign asym    = scheme_i == 2'(kv_pkg::SCHEME_ASYM);
   assign offset  = scheme_i == 2'(kv_pkg::SCHEME_OFFSET);
   assign fold    = layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
@@ -85,6 +92,7 @@ module kv_dequant #(
       .en_i,
       .channel_i     (channel),
       .asym_i        (asym),
+      .bf16_i        (bf16),
       .group_i       (group_i[1:0]),
       .bits_i,
       .dims_i,
@@ -120,7 +128,18 @@ module kv_dequant #(
   // Stage 0.
   logic room, idle, issue, lead, next_lead, spare, last;
 
-  assign room = pf_count_i <= CountW'(PayloadDepth - kv_pkg::LAT_DEQUANT_SLACK);
+  localparam int unsigned Limit = PayloadDepth - kv_pkg::LAT_DEQUANT_SLACK;
+
+  if (Rotate) begin : g_limit
+    logic [CountW-1:0] limit_q;
+    always_ff @(posedge clk_i)
+      if (en_i)
+        limit_q <= block_i == 2'(kv_pkg::ROTATE_NONE) ? CountW'(Limit) :
+                   CountW'(Limit - kv_pkg::LAT_ROTATE) - CountW'((32 / Lanes) << block_i);
+    assign room = pf_count_i <= limit_q;
+  end else begin : g_fixed_limit
+    assign room = pf_count_i <= CountW'(Limit);
+  end
 
   kv_dequant_issue #(
       .Lanes     (Lanes),
@@ -183,12 +202,14 @@ module kv_dequant #(
   logic [1:0] lead_bad;
 
   kv_fp16_clean u_clean_scale (
+      .bf16_i(bf16),
       .x_i  (lead_scale),
       .x_o  (clean_scale),
       .bad_o(bad_scale)
   );
 
   kv_fp16_clean u_clean_min (
+      .bf16_i(bf16),
       .x_i  (lead_min),
       .x_o  (clean_min),
       .bad_o(bad_min)
@@ -255,10 +276,13 @@ module kv_dequant #(
   );
 
   for (genvar i = 0; i < Lanes; i++) begin : g_lane
-    kv_dequant_lane u_lane (
+    kv_dequant_lane #(
+        .Bf16(Bf16)
+    ) u_lane (
         .clk_i,
         .rst_i,
         .en_i,
+        .bf16_i (bf16),
         .neg_i  (neg3[i]),
         .mag_i  (mag3[8*i+:8]),
         .scale_i(scale3_q[16*i+:16]),
@@ -281,5 +305,7 @@ module kv_dequant #(
     for (int i = 0; i < Lanes; i++)
       ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
   end
+
+  wire unused = &{1'b0, bf16_i, block_i};
 
 endmodule

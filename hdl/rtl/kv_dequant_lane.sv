@@ -1,7 +1,9 @@
 // One lane of DEQUANTIZE: RN16(mn + q s), exactly rounded (docs/engine.md, section 4).
 //
+// Bf16, bf16_i   numbers are bfloat16 in the form of kv_quant_part, and so is the value: of the 11 bits that are
+//                normalised 8 are kept
 // neg_i, mag_i   sign and magnitude of the code q, -128 to 255
-// scale_i, min_i cleaned fp16: finite, no -0
+// scale_i, min_i cleaned fp16 or bfloat16: finite, no -0
 // x_o, sat_o     the value and whether it was clamped, 9 cycles later; sat_o is 0 unless
 //                valid8_i, 8 cycles after the code, says that there is an item
 // One element every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
@@ -14,10 +16,14 @@
 // not normalized (subnormal scale or minimum) has the lowest exponent there is, so that
 // nothing is shifted beyond those eight zeros. The sum is then normalized, but never
 // below the exponent of the subnormals, and rounded once.
-module kv_dequant_lane (
+module kv_dequant_lane #(
+    parameter bit Bf16 = 1'b0,
+    localparam int unsigned ExpW = Bf16 ? 8 : 5
+) (
     input  logic        clk_i,
     input  logic        rst_i,
     input  logic        en_i,
+    input  logic        bf16_i,
     input  logic        neg_i,
     input  logic [ 7:0] mag_i,
     input  logic [15:0] scale_i,
@@ -28,36 +34,52 @@ module kv_dequant_lane (
 );
 
   // An exponent field, 1 for subnormals too; then the unit of P's 19 bits is 2^(xp - 33)
-  // and that of M's 2^(xm - 33), with xp = 2 to 38, xm = 1 to 30.
-  logic [4:0] scale_exp, min_exp;
+  // and that of M's 2^(xm - 33), with xp = 2 to 38, xm = 1 to 30; bfloat16: 2^(xp - 145), xp to 262, xm to 254.
+  logic [ExpW-1:0] scale_exp, min_exp;
+  logic [10:0] scale_sig, min_sig;
 
-  assign scale_exp = {scale_i[14:11], scale_i[10] | (scale_i[14:10] == '0)};
-  assign min_exp   = {min_i[14:11], min_i[10] | (min_i[14:10] == '0)};
+  kv_quant_part #(
+      .Bf16(Bf16)
+  ) u_scale (
+      .bf16_i(bf16_i),
+      .x_i   (scale_i[14:0]),
+      .exp_o (scale_exp),
+      .sig_o (scale_sig)
+  );
+
+  kv_quant_part #(
+      .Bf16(Bf16)
+  ) u_min (
+      .bf16_i(bf16_i),
+      .x_i   (min_i[14:0]),
+      .exp_o (min_exp),
+      .sig_o (min_sig)
+  );
 
   // Stage 1: leading zeros of the code. A zero code gets the lowest exponent.
   logic [ 2:0] zeros;
   logic        p_neg1_q, m_neg1_q;
   logic [ 7:0] code1_q;
   logic [10:0] scale1_q, min1_q;
-  logic [ 5:0] xp1_q;
-  logic [ 4:0] xm1_q;
-  logic [ 6:0] xp_sum;
+  logic [ExpW:0] xp1_q;
+  logic [ExpW-1:0] xm1_q;
+  logic [ExpW+1:0] xp_sum;
 
   always_comb begin
     zeros = 3'd7;
     for (int i = 0; i < 8; i++) if (mag_i[i]) zeros = 3'(7 - i);
   end
 
-  assign xp_sum = {1'b0, mag_i == '0 ? 5'd1 : scale_exp, 1'b1} + {3'd0, ~zeros, 1'b1};
+  assign xp_sum = {1'b0, mag_i == '0 ? ExpW'(1) : scale_exp, 1'b1} + (ExpW+2)'({~zeros, 1'b1});
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       p_neg1_q <= neg_i ^ scale_i[15];
       m_neg1_q <= min_i[15];
       code1_q  <= mag_i << zeros;
-      scale1_q <= {scale_i[14:10] != '0, scale_i[9:0]};
-      min1_q   <= {min_i[14:10] != '0, min_i[9:0]};
-      xp1_q    <= xp_sum[6:1];
+      scale1_q <= scale_sig;
+      min1_q   <= min_sig;
+      xp1_q    <= xp_sum[ExpW+1:1];
       xm1_q    <= min_exp;
     end
   end
@@ -66,9 +88,9 @@ module kv_dequant_lane (
   logic        p_neg2_q, m_neg2_q;
   logic [18:0] product2_q;
   logic [10:0] min2_q;
-  logic [ 5:0] xp2_q;
-  logic [ 4:0] xm2_q;
-  logic [ 6:0] diff2_q;
+  logic [ExpW:0] xp2_q;
+  logic [ExpW-1:0] xm2_q;
+  logic [ExpW+1:0] diff2_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -87,11 +109,11 @@ module kv_dequant_lane (
   logic        m_big, big_neg3_q, sub3_q, far;
   logic [18:0] big3_q;
   logic [19:0] small3_q;
-  logic [ 5:0] x3_q;
+  logic [ExpW:0] x3_q;
   logic [ 4:0] gap3_q;
 
-  assign m_big = diff2_q[6];
-  assign far   = diff2_q[5] ^ m_big;
+  assign m_big = diff2_q[ExpW+1];
+  assign far   = diff2_q[ExpW:5] != {(ExpW - 4) {m_big}};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -109,7 +131,7 @@ module kv_dequant_lane (
   logic        big_neg4_q, sub4_q;
   logic [18:0] big4_q;
   logic [20:0] small4_q;
-  logic [ 5:0] x4_q;
+  logic [ExpW:0] x4_q;
   logic [19:0] aligned;
   logic        sticky;
 
@@ -138,7 +160,7 @@ module kv_dequant_lane (
   logic        big_neg5_q, sub5_q;
   logic [22:0] sum;
   logic [21:0] sum5_q;
-  logic [ 5:0] x5_q;
+  logic [ExpW:0] x5_q;
 
   assign sum = {1'b0, big4_q, 2'b00, 1'b1} + {sub4_q, small4_q, sub4_q};
 
@@ -155,7 +177,7 @@ module kv_dequant_lane (
   // count units of the subnormals.
   logic        flip, neg6_q;
   logic [21:0] mag6_q;
-  logic [ 5:0] x6_q;
+  logic [ExpW:0] x6_q;
 
   assign flip = sub5_q & sum5_q[21];
 
@@ -170,10 +192,10 @@ module kv_dequant_lane (
   // Stage 7: normalize by 16 or 8.
   logic by16, by8, low6, neg7_q, zero7_q;
   logic [21:0] mag7_q;
-  logic [5:0] x7_q;
+  logic [ExpW:0] x7_q;
 
-  assign by16 = mag6_q[21:6] == '0 && x6_q[5:4] != '0;
-  assign by8  = !by16 && mag6_q[21:14] == '0 && x6_q[5:3] != '0;
+  assign by16 = mag6_q[21:6] == '0 && x6_q[ExpW:4] != '0;
+  assign by8  = !by16 && mag6_q[21:14] == '0 && x6_q[ExpW:3] != '0;
   assign low6 = mag6_q[5:0] != '0;
 
   always_ff @(posedge clk_i) begin
@@ -181,7 +203,7 @@ module kv_dequant_lane (
       neg7_q  <= neg6_q;
       zero7_q <= mag6_q[21:6] == '0 && !low6;
       mag7_q  <= by16 ? {mag6_q[5:0], 16'd0} : by8 ? {mag6_q[13:0], 8'd0} : mag6_q;
-      x7_q    <= by16 ? x6_q - 6'd16 : by8 ? x6_q - 6'd8 : x6_q;
+      x7_q    <= by16 ? x6_q - (ExpW+1)'(16) : by8 ? x6_q - (ExpW+1)'(8) : x6_q;
     end
   end
 
@@ -193,10 +215,10 @@ module kv_dequant_lane (
   logic [11:0] normal;
   logic neg8_q, zero8_q, half8_q, below8_q;
   logic [10:0] sig8_q;
-  logic [5:0] exp8_q;
+  logic [ExpW:0] exp8_q;
 
   always_comb begin
-    for (int i = 0; i < 8; i++) marked[i] = mag7_q[21-i] || x7_q == 6'(i);
+    for (int i = 0; i < 8; i++) marked[i] = mag7_q[21-i] || x7_q == (ExpW+1)'(i);
     shift = 3'd7;
     for (int i = 7; i >= 0; i--) if (marked[i]) shift = 3'(i);
     // below_or[s]: what lies below the half if shifted by s.
@@ -212,25 +234,39 @@ module kv_dequant_lane (
     if (en_i) begin
       neg8_q   <= neg7_q;
       zero8_q  <= zero7_q;
-      exp8_q   <= x7_q - 6'(shift);
+      exp8_q   <= x7_q - (ExpW+1)'(shift);
       sig8_q   <= normal[11:1];
       half8_q  <= normal[0];
       below8_q <= below_or[shift];
     end
   end
 
-  // Stage 9: round; the carry runs from the significand into the exponent.
+  // Stage 9: round; the carry runs from the significand into the exponent. Of a bfloat16 the last three bits of the
+  // significand are the half and what is below it.
   logic [16:0] rounded;
   logic        up, over;
+  logic [14:0] value;
 
-  assign up = half8_q & (below8_q | sig8_q[0]);
-  assign rounded = {exp8_q, sig8_q[9:0], 1'b1} + {5'd0, sig8_q[10], 10'd0, up};
-  assign over = rounded[16] | (&rounded[15:11]);
+  if (Bf16) begin : gen_both
+    logic [16:0] base, bump;
+    assign up   = bf16_i ? sig8_q[2] & (half8_q | below8_q | sig8_q[3] | (sig8_q[1:0] != '0)) :
+                  half8_q & (below8_q | sig8_q[0]);
+    assign base = bf16_i ? {exp8_q, sig8_q[9:3], 1'b1} : {exp8_q[5:0], sig8_q[9:0], 1'b1};
+    assign bump = {5'd0, sig8_q[10] && !bf16_i, 2'd0, sig8_q[10] && bf16_i, 7'd0, up};
+    assign rounded = base + bump;
+    assign over = rounded[16] | (&rounded[15:11] && (!bf16_i || &rounded[10:8]));
+    assign value = !over ? rounded[15:1] : bf16_i ? 15'h7F7F : 15'h7BFF;
+  end else begin : gen_fp16
+    assign up = half8_q & (below8_q | sig8_q[0]);
+    assign rounded = {exp8_q, sig8_q[9:0], 1'b1} + {5'd0, sig8_q[10], 10'd0, up};
+    assign over = rounded[16] | (&rounded[15:11]);
+    assign value = over ? 15'h7BFF : rounded[15:1];
+  end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       if (zero8_q) x_o <= '0;
-      else x_o <= {neg8_q, over ? 15'h7BFF : rounded[15:1]};
+      else x_o <= {neg8_q, value};
     end
   end
 
@@ -241,6 +277,6 @@ module kv_dequant_lane (
 
   // The lowest places of these sums only bring in a carry.
   logic unused;
-  assign unused = &{1'b0, xp_sum[0], sum[0], rounded[0]};
+  assign unused = &{1'b0, bf16_i, xp_sum[0], sum[0], rounded[0]};
 
 endmodule

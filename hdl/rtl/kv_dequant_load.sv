@@ -9,6 +9,7 @@
 //              held a value that is not finite. free_i frees it at the end of the cycle.
 // idx_i        item whose scales and minima (cleaned; minima 0 if symmetric) are on
 //              scale_o and min_o in the next cycle; nonsense unless the bank is complete.
+// bf16_i       these are bfloat16.
 // ev_nonfinite_o  values of the beat taken in the cycle before that were not finite.
 //
 // Per token all beats are codes and the banks are not used. No overflow: a beat that
@@ -24,6 +25,7 @@ module kv_dequant_load #(
     input  logic                en_i,
     input  logic                channel_i,
     input  logic                asym_i,
+    input  logic                bf16_i,
     input  logic [         1:0] group_i,
     input  logic [         3:0] bits_i,
     input  logic [         9:0] dims_i,
@@ -133,6 +135,7 @@ module kv_dequant_load #(
 
   for (genvar i = 0; i < Lanes; i++) begin : g_clean
     kv_fp16_clean u_clean (
+        .bf16_i(bf16_i),
         .x_i  (beat_i[16*i+:16]),
         .x_o  (clean[16*i+:16]),
         .bad_o(bad[i])

@@ -15,7 +15,7 @@ module kv_engine #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter int unsigned Features = 1023,  // built in, bits kv_pkg::FEAT_*
+    parameter int unsigned Features = 4095,  // built in, bits kv_pkg::FEAT_*
     parameter logic [31:0] BuildHash = 32'h0  // what BUILD_HASH reads
 ) (
     input  logic                clk_i,
@@ -60,8 +60,8 @@ module kv_engine #(
   if (MaxTokens < 256 || MaxTokens > 65536 || (MaxTokens & (MaxTokens - 1)) != 0) begin : gen_bad_tokens
     $error("kv_engine: MaxTokens is %0d, want a power of two from 256 to 65536", MaxTokens);
   end
-  if (Features > 1023) begin : gen_bad_features
-    $error("kv_engine: Features is %0d, want a mask of the bits 0 to 9", Features);
+  if (Features > 4095) begin : gen_bad_features
+    $error("kv_engine: Features is %0d, want a mask of the bits 0 to 11", Features);
   end
   if (Features[kv_pkg::FEAT_COMPRESS] && !(Features[kv_pkg::FEAT_QUANTIZE] &&
       Features[kv_pkg::FEAT_SELECT] && Features[kv_pkg::FEAT_TIERS])) begin : gen_bad_compress
@@ -71,7 +71,7 @@ module kv_engine #(
     $error("kv_engine: kv_pkg has a header check or header size that kv_front was not built for");
   end
 
-  localparam logic [9:0] Built = 10'(Features);
+  localparam logic [11:0] Built = 12'(Features);
 
   logic soft_rst, core_rst, core_en;
   logic in_valid, in_last, in_take, in_want;
@@ -81,7 +81,7 @@ module kv_engine #(
   logic beat_in, beat_out, packet;
   logic token, error;
   logic [9:0] groups, nonfinite;
-  logic [4:0] saturated;
+  logic [5:0] saturated;
   logic [2:0] flight, error_status;
 
   kv_shell #(

@@ -23,7 +23,7 @@ module kv_front #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
+    parameter logic [11:0] Features = 12'hFFF,  // built in, bits kv_pkg::FEAT_*
     parameter int unsigned MarkBack = 4  // the constant part of Cycles
 ) (
     input  logic                clk_i,
@@ -206,6 +206,7 @@ module kv_front #(
   // 1 and 3 are 0, but those that only SELECT and COMPRESS read.
   logic alike;
   assign alike = head_q[7:0] == cfg_o[7:0] && head_q[47:32] == cfg_o[47:32] &&
+                 head_q[kv_pkg::REQ_ROTATE_LSB+:2] == cfg_o[kv_pkg::REQ_ROTATE_LSB+:2] &&
                  head_q[115:96] == cfg_o[115:96];
 
   always_ff @(posedge clk_i) begin

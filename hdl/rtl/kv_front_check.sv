@@ -9,7 +9,7 @@ module kv_front_check #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [9:0] Features = 10'h3FF  // built in, bits kv_pkg::FEAT_*
+    parameter logic [11:0] Features = 12'hFFF  // built in, bits kv_pkg::FEAT_*
 ) (
     input  logic         clk_i,
     input  logic         en_i,
@@ -28,11 +28,11 @@ module kv_front_check #(
   logic [7:0] opcode;
   logic is_echo, is_quant, is_select, is_compress, is_score, is_source, is_link, known, has_unit;
   logic [1:0] scheme;
-  logic axis;
+  logic axis, bf16;
   logic [2:0] group, value_group, pool_half;
   logic [3:0] bits;
   logic pool_max, scores_in, scores_out, key_norm;
-  logic [1:0] result, prot_tier;
+  logic [1:0] result, prot_tier, rotate;
 
   assign opcode      = header_i[kv_pkg::REQ_OPCODE_LSB+:8];
   assign w1          = header_i[32+:32];
@@ -64,6 +64,8 @@ module kv_front_check #(
   assign result      = header_i[kv_pkg::REQ_RESULT_LSB+:2];
   assign prot_tier   = header_i[kv_pkg::REQ_PROT_TIER_LSB+:2];
   assign key_norm    = header_i[kv_pkg::REQ_KEY_NORM_LSB];
+  assign rotate      = header_i[kv_pkg::REQ_ROTATE_LSB+:2];
+  assign bf16        = header_i[kv_pkg::REQ_FORMAT_LSB] == 1'(kv_pkg::FORMAT_BF16);
 
   assign is_echo     = opcode == 8'(kv_pkg::OP_ECHO);
   assign is_quant    = opcode == 8'(kv_pkg::OP_QUANTIZE) || opcode == 8'(kv_pkg::OP_DEQUANTIZE);
@@ -75,7 +77,9 @@ module kv_front_check #(
   assign known       = is_echo || is_quant || is_score || is_link;
 
   // Options that are left out: their fields have to be 0.
-  logic absent;
+  logic absent, absent_turn, absent_bf16;
+  assign absent_turn = !Features[kv_pkg::FEAT_ROTATE] && rotate != 2'(kv_pkg::ROTATE_NONE);
+  assign absent_bf16 = !Features[kv_pkg::FEAT_BF16] && bf16;
   assign absent = (!Features[kv_pkg::FEAT_POOL] && (pool_half != '0 || pool_max)) ||
                   (!Features[kv_pkg::FEAT_DECAY] && (lambda != '0 || step_rows != '0)) ||
                   (!Features[kv_pkg::FEAT_KEY_NORM] && key_norm) ||
@@ -83,18 +87,18 @@ module kv_front_check #(
                    ((is_select && result == 2'(kv_pkg::RESULT_TIERS)) || prot_tier != '0 ||
                     rank0 != '0 || rank1 != '0 || rank2 != '0));
   assign has_unit = (is_echo && Features[kv_pkg::FEAT_ECHO]) ||
-                    (opcode == 8'(kv_pkg::OP_QUANTIZE) && Features[kv_pkg::FEAT_QUANTIZE]) ||
-                    (opcode == 8'(kv_pkg::OP_DEQUANTIZE) && Features[kv_pkg::FEAT_DEQUANTIZE]) ||
+                    (is_quant && !absent_turn && !absent_bf16 &&
+                     (opcode[0] ? Features[kv_pkg::FEAT_DEQUANTIZE] : Features[kv_pkg::FEAT_QUANTIZE])) ||
                     (is_select && Features[kv_pkg::FEAT_SELECT] && !absent) ||
-                    (is_compress && Features[kv_pkg::FEAT_COMPRESS] && !absent) ||
+                    (is_compress && Features[kv_pkg::FEAT_COMPRESS] && !absent && !absent_bf16) ||
                     (is_link && Features[kv_pkg::FEAT_LINK]);
 
   // Options: bits outside the fields the command reads, codes without a meaning.
   logic stray_echo, stray_quant, stray_select, stray_compress, stray_link;
   assign stray_echo = (w1 | w3 | w4 | w5 | w6 | w7) != '0;
-  assign stray_quant = (w1 & 32'hFFFF_E088) != '0 || w3[31:20] != '0 || (w4 | w5 | w6 | w7) != '0;
+  assign stray_quant = (w1 & 32'hE7FF_E080) != '0 || w3[31:20] != '0 || (w4 | w5 | w6 | w7) != '0;
   assign stray_select = (w1 & 32'hF800_FFFF) != '0;
-  assign stray_compress = (w1 & 32'hF8C0_1088) != '0;
+  assign stray_compress = (w1 & 32'hF8C0_1080) != '0;
   assign stray_link = (w1 | w3 | w4 | w5 | w6) != '0 || w7[31];
 
   logic bad_bits, bad_quant, bad_score, bad_select, bad_compress;
@@ -113,7 +117,8 @@ module kv_front_check #(
 
   assign bad_quant = bad_bits || scheme > 2'(kv_pkg::SCHEME_OFFSET) || group > 3'(kv_pkg::GROUP_ROW) ||
                      (axis == 1'(kv_pkg::AXIS_CHANNEL) && group == 3'(kv_pkg::GROUP_ROW)) ||
-                     (block ? !block_code : scheme == 2'(kv_pkg::SCHEME_OFFSET));
+                     (block ? !block_code : scheme == 2'(kv_pkg::SCHEME_OFFSET)) ||
+                     (bf16 && (block || rotate != 2'(kv_pkg::ROTATE_NONE)));
   assign bad_score = (pool_max && pool_half == '0) || (scores_out && pool_half != '0) ||
                      (lambda != '0 && step_rows == '0) ||
                      (key_norm && (scores_in || step_rows != '0));
@@ -124,7 +129,7 @@ module kv_front_check #(
   assign bad_compress = scheme > 2'(kv_pkg::SCHEME_SYM) || group > 3'(kv_pkg::GROUP_ROW) ||
                         value_group > 3'(kv_pkg::GROUP_ROW) ||
                         (axis == 1'(kv_pkg::AXIS_CHANNEL) ? group == 3'(kv_pkg::GROUP_ROW) || bad_bits :
-                         bits != '0);
+                         bits != '0) || (key_norm && bf16);
 
   // Geometry. Bits that must be 0 in a multiple of a group: every row is a multiple of one of
   // a row.
@@ -156,7 +161,8 @@ module kv_front_check #(
   assign range_link = beyond(rows, $clog2(kv_pkg::MAX_LINK_BYTES));
   assign range_quant = rows == '0 || beyond(rows, $clog2(TileTokens)) || dims == '0 ||
                        beyond(32'(dims), $clog2(MaxDim)) || dims[3:0] != '0 ||
-                       ((axis == 1'(kv_pkg::AXIS_CHANNEL) ? rows[6:0] : dims[6:0]) & below(group)) != '0;
+                       ((axis == 1'(kv_pkg::AXIS_CHANNEL) ? rows[6:0] : dims[6:0]) & below(group)) != '0 ||
+                       (rotate != 2'(kv_pkg::ROTATE_NONE) && (dims[6:0] & below({1'b0, rotate})) != '0);
   assign range_score = (rows >> $clog2(kv_pkg::MAX_ATTN_ROWS + 1)) != '0 || dims == '0 ||
                        beyond(32'(dims), TokenB) || above(20'(sinks), dims[TokenB:0]) ||
                        above(20'(recent), dims[TokenB:0]) || above(topk, dims[TokenB:0]) ||

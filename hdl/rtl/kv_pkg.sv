@@ -7,7 +7,7 @@
 // verilator lint_off UNUSEDPARAM
 package kv_pkg;
 
-  localparam logic [31:0] SPEC_ID = 32'hE8C81A4A;
+  localparam logic [31:0] SPEC_ID = 32'hE8918025;
 
   // Fixed numbers of every engine build.
   localparam int unsigned MAGIC = 32'h4B564143;  // "KVAC": what the MAGIC register reads
@@ -39,6 +39,7 @@ package kv_pkg;
   localparam int unsigned LAT_SELECT_ACC = 7;  // attention beat, or last beat of a word of scores, taken to its saturations counted
   localparam int unsigned LAT_SELECT_SETTLE = 11;  // last attention beat taken to the first pass
   localparam int unsigned LAT_SELECT_PASS = 12;  // cycles of a radix pass beside reading the scores
+  localparam int unsigned LAT_SELECT_FIRST = 12;  // cycles of a first pass that was counted while the last row came
   localparam int unsigned LAT_SELECT_EMIT = 8;  // score word read to the payload FIFO
   localparam int unsigned LAT_SELECT_NORM = 8;  // settling of key norms beside that of attention rows
   localparam int unsigned LAT_SELECT_POOL = 24;  // cycles of pooling beside one for each position
@@ -49,6 +50,7 @@ package kv_pkg;
   localparam int unsigned LAT_COMPRESS_FLUSH = 20;  // last ring read or last beat of a section to its end
   localparam int unsigned LAT_SOURCE = 2;  // dispatch to the first beat of SOURCE
   localparam int unsigned LAT_SINK = 4;  // last beat taken to the check result
+  localparam int unsigned LAT_ROTATE = 20;  // last beat of a block come to its first rotated one, beside the beats of a block
 
   // Opcodes.
   localparam int unsigned OP_ECHO = 1;  // sends its payload back
@@ -78,6 +80,16 @@ package kv_pkg;
   localparam int unsigned LAYOUT_NATIVE = 0;  // scale, minimum, codes LSB first
   localparam int unsigned LAYOUT_BLOCK = 1;  // ggml's blocks of 32
 
+  // Formats of rows, scales and minima.
+  localparam int unsigned FORMAT_FP16 = 0;  // binary16
+  localparam int unsigned FORMAT_BF16 = 1;  // bfloat16
+
+  // Blocks of the rotation.
+  localparam int unsigned ROTATE_NONE = 0;  // no rotation
+  localparam int unsigned ROTATE_32 = 1;  // 32 elements
+  localparam int unsigned ROTATE_64 = 2;  // 64 elements
+  localparam int unsigned ROTATE_128 = 3;  // 128 elements
+
   // Forms of a selection.
   localparam int unsigned RESULT_LIST = 0;  // kept positions, 16 bits each
   localparam int unsigned RESULT_BITMAP = 1;  // a bit a position
@@ -105,10 +117,12 @@ package kv_pkg;
   localparam int unsigned FEAT_DECAY = 7;  // decay of scores
   localparam int unsigned FEAT_KEY_NORM = 8;  // key norms as scores
   localparam int unsigned FEAT_TIERS = 9;  // tiers
+  localparam int unsigned FEAT_ROTATE = 10;  // rotation before QUANTIZE and after DEQUANTIZE
+  localparam int unsigned FEAT_BF16 = 11;  // bfloat16 rows, scales and minima
 
   // Bits of the trailer's flags field.
   localparam int unsigned FLAG_NON_FINITE = 0;  // an input was NaN or infinite, or an attention weight negative
-  localparam int unsigned FLAG_SATURATED = 1;  // a restored value or a score was clamped to its range
+  localparam int unsigned FLAG_SATURATED = 1;  // a rotated or restored value or a score was clamped to its range
 
   // Bits of the CTRL register.
   localparam int unsigned CTRL_SOFT_RESET = 0;  // drops all work in the engine
@@ -148,7 +162,7 @@ package kv_pkg;
   localparam logic [11:0] REG_PACKETS = 12'h098;  // RO: packets given on m_axis
   localparam logic [11:0] REG_TOKENS = 12'h09C;  // RO: rows quantized or restored
   localparam logic [11:0] REG_GROUPS = 12'h0A0;  // RO: groups quantized or restored
-  localparam logic [11:0] REG_SATURATIONS = 12'h0A4;  // RO: restored values and scores clamped
+  localparam logic [11:0] REG_SATURATIONS = 12'h0A4;  // RO: rotated and restored values and scores clamped
   localparam logic [11:0] REG_NON_FINITE = 12'h0A8;  // RO: NaN, infinite and negative-weight inputs
 
   // Request header: the first 32 bytes of every packet to the engine.
@@ -157,6 +171,7 @@ package kv_pkg;
   localparam int unsigned REQ_TAG_LSB = 16, REQ_TAG_W = 16;  // comes back in the response
   localparam int unsigned REQ_SCHEME_LSB = 32, REQ_SCHEME_W = 2;  // quantization scheme
   localparam int unsigned REQ_AXIS_LSB = 34, REQ_AXIS_W = 1;  // grouping axis; of COMPRESS that of the keys
+  localparam int unsigned REQ_FORMAT_LSB = 35, REQ_FORMAT_W = 1;  // format of rows, scales and minima
   localparam int unsigned REQ_GROUP_LSB = 36, REQ_GROUP_W = 3;  // group size code; of COMPRESS that of the keys
   localparam int unsigned REQ_BITS_LSB = 40, REQ_BITS_W = 4;  // bits of a code: 2, 3, 4, 5, 6 or 8; of COMPRESS those of per-channel keys
   localparam int unsigned REQ_LAYOUT_LSB = 44, REQ_LAYOUT_W = 1;  // layout of the quantized tile
@@ -168,6 +183,7 @@ package kv_pkg;
   localparam int unsigned REQ_RESULT_LSB = 54, REQ_RESULT_W = 2;  // form of the selection
   localparam int unsigned REQ_PROT_TIER_LSB = 56, REQ_PROT_TIER_W = 2;  // tier of the positions always kept
   localparam int unsigned REQ_KEY_NORM_LSB = 58, REQ_KEY_NORM_W = 1;  // key rows instead of attention rows; score: the lower the norm the higher
+  localparam int unsigned REQ_ROTATE_LSB = 59, REQ_ROTATE_W = 2;  // elements rotated together
   localparam int unsigned REQ_ROWS_LSB = 64, REQ_ROWS_W = 32;  // rows of the tile; attention rows; payload bytes of ECHO, SOURCE and SINK
   localparam int unsigned REQ_DIMS_LSB = 96, REQ_DIMS_W = 20;  // elements of a row; positions n of SELECT and COMPRESS
   localparam int unsigned REQ_ROW_DIMS_LSB = 116, REQ_ROW_DIMS_W = 12;  // elements of a key or value row

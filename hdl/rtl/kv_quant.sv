@@ -1,4 +1,4 @@
-// QUANTIZE (docs/engine.md, sections 3, 4 and 5.7): rows of fp16 in; scales, minima and packed codes out.
+// QUANTIZE (docs/engine.md, sections 3, 4 and 5.7): rows of fp16 or bfloat16 in; scales, minima and packed codes out.
 //
 // The unit interface is that of all units (see kv_units): always ready; a beat taken in cycle t; pushes into the
 // payload FIFO, at most one a cycle, never refused; events of the cycle. Scale beats of per-channel groups come on
@@ -8,6 +8,8 @@
 //   per token     extent t + 5, scale t + 14, ring read from t + 12 on
 //   per channel   extents t + 6 + channel, scales t + 15 + channel, ring read from t + 16 + dims on
 //   ring read r   element r + 3, code r + 11, push r + 14
+// Bf16          bf16_i: rows, scales and minima are bfloat16
+// Rotate        beats may come rotated: flags_i, with a beat, {saturated, non-finite} beside what it shows itself
 // Compress: the hooks of COMPRESS (5.10), without which mixed_i and the ports after it are ignored.
 //   mixed_i       the command is a COMPRESS; beats are those of its kept rows. Scheme, axis, group, bits and dims are those
 //                 of the section and change only after done_o; beat_last_i is 0
@@ -23,6 +25,8 @@ module kv_quant #(
     parameter int unsigned MaxDim     = 256,
     parameter int unsigned TileTokens = 128,
     parameter bit          Compress   = 1'b0,
+    parameter bit          Rotate     = 1'b0,
+    parameter bit          Bf16       = 1'b0,
     parameter int unsigned FlushLatency = 20
 ) (
     input  logic                clk_i,
@@ -34,11 +38,13 @@ module kv_quant #(
     input  logic [         2:0] group_i,
     input  logic [         3:0] bits_i,
     input  logic                layout_i,
+    input  logic                bf16_i,
     input  logic [        23:0] rows_i,
     input  logic [         9:0] dims_i,
     input  logic                beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
     input  logic                beat_last_i,
+    input  logic [         1:0] flags_i,
     output logic                ready_o,
     output logic                push_valid_o,
     output logic [16*Lanes-1:0] push_data_o,
@@ -46,6 +52,7 @@ module kv_quant #(
     output logic                push_last_o,
     output logic                push_pre_o,
     output logic                push_nonfinite_o,
+    output logic                push_saturated_o,
     output logic                ev_token_o,
     output logic [         9:0] ev_groups_o,
     output logic [         9:0] ev_nonfinite_o,
@@ -62,6 +69,7 @@ module kv_quant #(
 
   localparam int unsigned WordW = $clog2(MaxDim / Lanes);
   localparam int unsigned LaneW = $clog2(Lanes);
+  localparam int unsigned ShiftW = Bf16 ? 9 : 6;  // see kv_quant_recip
 
   assign ready_o = 1'b1;
 
@@ -72,7 +80,7 @@ module kv_quant #(
   logic [7:0] group_rows;
   logic [6:0] top_row_q;
   logic [3:0] width, width_q, bits_q;
-  logic mixed, mixed_q, by_tier_q;
+  logic mixed, mixed_q, by_tier_q, bf16;
 
   assign asym       = scheme_i == 2'(kv_pkg::SCHEME_ASYM);
   assign channel    = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
@@ -80,6 +88,7 @@ module kv_quant #(
   assign group_rows = 8'd16 << group_i[1:0];
   assign width      = asym ? bits_i : bits_i - 4'd1;
   assign mixed      = Compress && mixed_i;
+  assign bf16       = Bf16 && bf16_i;
 
   always_comb begin
     if (channel) group_beats = 16'(row_beats << (4'd4 + 4'(group_i[1:0])));
@@ -116,11 +125,12 @@ module kv_quant #(
   logic [16*Lanes-1:0] clean, clean1_q;
   logic [Lanes-1:0] bad, bad1_q;
   logic valid1_q, last1_q;
-  logic [1:0] tier1_q;
+  logic [1:0] tier1_q, flags1_q;
   logic [16*Lanes-1:0] kept1;  // what the ring keeps
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_clean
     kv_fp16_clean u_clean (
+        .bf16_i(bf16),
         .x_i  (beat_i[16*i+:16]),
         .x_o  (clean[16*i+:16]),
         .bad_o(bad[i])
@@ -138,6 +148,7 @@ module kv_quant #(
       bad1_q   <= bad;
       last1_q  <= beat_last_i;
       tier1_q  <= tier_i;
+      flags1_q <= Rotate ? flags_i : '0;
     end
   end
 
@@ -166,7 +177,7 @@ module kv_quant #(
       word_q <= '0;
       row_q  <= '0;
       beat_q <= '0;
-    end else if (en_i && end2_q) begin
+    end else if (en_i && clear) begin
       row_q  <= '0;
       beat_q <= '0;
     end else if (en_i && valid1_q) begin
@@ -176,42 +187,32 @@ module kv_quant #(
     end
   end
 
-  // The end of a section: since_q cycles after its last beat, or after the last ring read if that was later.
-  localparam logic [4:0] Flush = 5'(FlushLatency - 3);
-  logic end1_q, end2_q, ended_q, left_q, rest_go, flush, reading;
-  logic [15:0] rest_beats_q;
-  logic [4:0] since_q;
-  logic [1:0] pending_q;  // complete groups of channels, not yet read
-  logic [3:1] flush_q;
-  logic read;
+  // The end of a section of COMPRESS: rows left over are read, then the packer gives what it holds.
+  logic read, rest_go, flush, clear;
+  logic [15:0] rest_beats;
 
-  assign reading = read || (Compress && end_i);
-  assign rest_go = Compress && ended_q && left_q && pending_q == '0 && since_q == 5'(kv_pkg::LAT_QUANT_TOKEN);
-  assign flush   = Compress && ended_q && !left_q && pending_q == '0 && since_q == Flush;
-  assign done_o  = flush_q[3];
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      end1_q    <= 1'b0;
-      end2_q    <= 1'b0;
-      ended_q   <= 1'b0;
-      left_q    <= 1'b0;
-      since_q   <= '0;
-      pending_q <= '0;
-      flush_q   <= '0;
-    end else if (en_i) begin
-      end1_q    <= Compress && end_i;
-      end2_q    <= end1_q;
-      flush_q   <= {flush_q[2:1], flush};
-      ended_q   <= !flush && (end1_q || ended_q);
-      if (end2_q) left_q <= channel_q && beat_q != '0;
-      else if (rest_go) left_q <= 1'b0;
-      since_q   <= reading ? 5'd1 : &since_q ? since_q : since_q + 5'd1;
-      if (Compress) pending_q <= pending_q + 2'(channel_q && complete_q[2][4]) - 2'(channel_q && wait_q[Wait][4]);
-    end
+  if (Compress) begin : gen_end
+    kv_quant_end #(
+        .FlushLatency(FlushLatency)
+    ) u_end (
+        .clk_i       (clk_i),
+        .rst_i       (rst_i),
+        .en_i        (en_i),
+        .end_i       (end_i),
+        .read_i      (read),
+        .channel_i   (channel_q),
+        .complete_i  (complete_q[2][5]),
+        .started_i   (wait_q[Wait][5]),
+        .beats_i     (beat_q),
+        .clear_o     (clear),
+        .rest_go_o   (rest_go),
+        .rest_beats_o(rest_beats),
+        .flush_o     (flush),
+        .done_o      (done_o)
+    );
+  end else begin : gen_no_end
+    assign {clear, rest_go, rest_beats, flush, done_o} = '0;
   end
-
-  always_ff @(posedge clk_i) if (en_i && end2_q) rest_beats_q <= beat_q - 16'd1;
 
   // And as order keys: unsigned numbers in the order of the values; of the magnitudes if symmetric.
   logic [16*Lanes-1:0] keys1, keys2_q;
@@ -229,19 +230,19 @@ module kv_quant #(
     for (int i = 0; i < Lanes; i++) ev_nonfinite_o += 10'(valid1_q && bad1_q[i]);
   end
 
-  // Complete groups: in t + 2 to t + 5, with whether an input was not finite and the packet ends.
-  logic taint_q;
-  logic [4:0] complete_q[2:5];  // {valid, tier, last, nonfinite}
-  logic taint;
-  assign taint = |bad1_q || taint_q;
+  // Complete groups: in t + 2 to t + 5, with their flags and whether the packet ends.
+  logic [1:0] taint_q;
+  logic [5:0] complete_q[2:5];  // {valid, tier, last, saturated, nonfinite}
+  logic [1:0] taint;
+  assign taint = ({1'b0, |bad1_q} | flags1_q | taint_q) & {Rotate, !mixed_q};
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      taint_q <= 1'b0;
+      taint_q <= '0;
       for (int i = 2; i <= 5; i++) complete_q[i] <= '0;
     end else if (en_i) begin
-      if (valid1_q) taint_q <= !group_end && taint && !mixed_q;
-      complete_q[2] <= {valid1_q && group_end, tier1_q, last1_q, taint && !mixed_q};
+      if (valid1_q) taint_q <= taint & {Rotate && !group_end, !group_end};
+      complete_q[2] <= {valid1_q && group_end, tier1_q, last1_q, taint};
       for (int i = 3; i <= 5; i++) complete_q[i] <= complete_q[i-1];
     end
   end
@@ -296,18 +297,21 @@ module kv_quant #(
   // Scales: cycle e + 9. With an offset the element that gave the scale is in place of the minimum.
   logic [15:0] scale;
   logic [15:0] min_q[1:9];
-  logic [ 5:0] shift;
+  logic [ShiftW-1:0] shift;
   logic [ 9:0] sig, recip;
-  logic [ 5:0] shift2_q;
+  logic [ShiftW-1:0] shift2_q;
   logic [ 9:0] sig2_q;
   logic [11:1] put_q;
   logic [3:0] width5_q;
 
-  always_ff @(posedge clk_i) if (en_i) width5_q <= by_tier_q ? tier_width(complete_q[4][3:2]) : width_q;
+  always_ff @(posedge clk_i) if (en_i) width5_q <= by_tier_q ? tier_width(complete_q[4][4:3]) : width_q;
 
-  kv_quant_scale u_scale (
+  kv_quant_scale #(
+      .Bf16(Bf16)
+  ) u_scale (
       .clk_i  (clk_i),
       .en_i   (en_i),
+      .bf16_i (bf16),
       .high_i (most),
       .low_i  (least),
       .sym_i  (!asym_q),
@@ -316,9 +320,12 @@ module kv_quant #(
       .scale_o(scale)
   );
 
-  kv_quant_recip u_recip (
+  kv_quant_recip #(
+      .Bf16(Bf16)
+  ) u_recip (
       .clk_i  (clk_i),
       .en_i   (en_i),
+      .bf16_i (bf16),
       .scale_i(scale[14:0]),
       .shift_o(shift),
       .sig_o  (sig),
@@ -340,8 +347,8 @@ module kv_quant #(
   // When to read the ring: 12 cycles after a per-token group, or 11 after its last extent.
   localparam int unsigned Wait = kv_pkg::LAT_QUANT_CHANNEL - 5;
   localparam int unsigned Join = Wait + 5 - kv_pkg::LAT_QUANT_TOKEN;
-  logic [4:0] wait_q[1:Wait];
-  logic [3:0] serving_q;
+  logic [5:0] wait_q[1:Wait];
+  logic [4:0] serving_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -349,24 +356,24 @@ module kv_quant #(
     end else if (en_i) begin
       wait_q[1] <= {channel_q && served, serving_q};
       for (int i = 2; i <= Wait; i++) wait_q[i] <= wait_q[i-1];
-      if (!channel_q && complete_q[4][4]) wait_q[Join] <= complete_q[4];
+      if (!channel_q && complete_q[4][5]) wait_q[Join] <= complete_q[4];
     end
   end
 
-  always_ff @(posedge clk_i) if (en_i && complete_q[5][4]) serving_q <= complete_q[5][3:0];
+  always_ff @(posedge clk_i) if (en_i && complete_q[5][5]) serving_q <= complete_q[5][4:0];
 
   // Ring reads.
   logic first, row, last, raw;
-  logic [3:0] tag;  // {rest, tier, nonfinite}
+  logic [4:0] tag;  // {rest, tier, saturated, nonfinite}
   logic [1:0] bank;
   logic [WordW-1:0] word;
-  logic [16*Lanes-1:0] beat2, beat3_q;
+  logic [16*Lanes-1:0] beat2, beat3;
 
   kv_quant_drain #(
       .Lanes     (Lanes),
       .MaxDim    (MaxDim),
       .TileTokens(TileTokens),
-      .TagW      (4)
+      .TagW      (5)
   ) u_drain (
       .clk_i         (clk_i),
       .rst_i         (rst_i),
@@ -376,11 +383,11 @@ module kv_quant #(
       .beat_i        (kept1),
       .bank_i        (channel_q && !rest_go),
       .fold_i        (fold_q),
-      .beats_i       (rest_go ? rest_beats_q : group_top_q),
+      .beats_i       (rest_go ? rest_beats : group_top_q),
       .top_word_i    (top_word_q),
-      .go_i          (wait_q[Wait][4] || rest_go),
-      .go_last_i     (wait_q[Wait][1] && !rest_go),
-      .go_tag_i      ({rest_go, wait_q[Wait][3:2], wait_q[Wait][0] && !rest_go}),
+      .go_i          (wait_q[Wait][5] || rest_go),
+      .go_last_i     (wait_q[Wait][2] && !rest_go),
+      .go_tag_i      ({rest_go, wait_q[Wait][4:3], wait_q[Wait][1:0] & {2{!rest_go}}}),
       .read_o        (read),
       .first_o       (first),
       .row_o         (row),
@@ -392,22 +399,20 @@ module kv_quant #(
   );
 
   assign ev_token_o  = read && row;
-  assign raw         = rest_go || (by_tier_q && tag[2:1] == 2'd0);
+  assign raw         = rest_go || (by_tier_q && tag[3:2] == 2'd0);
   assign ev_groups_o = read && first && !raw ? (channel_q ? dims_i : 10'd1) : '0;
 
-  // Parameters of the items: of their channels, or of their group, held while it is read. x: cycles after the read.
-  logic [16*Lanes-1:0] mins2, mins3_q;
-  logic [6*Lanes-1:0] shifts4, shifts5_q;
-  logic [20*Lanes-1:0] divisors4, divisors5_q, divisors6_q, divisors7_q, divisors8_q;  // {reciprocals, significands}
-  logic [15:0] token_min_q;
-  logic token_flip3_q;
-  logic [5:0] token_shift_q;
-  logic [19:0] token_divisor_q[5:7];
+  // Parameters of the items, by cycles after the read.
+  logic [16*Lanes-1:0] mins2, mins3;
+  logic [ShiftW*Lanes-1:0] shifts4, shifts5;
+  logic [10*Lanes-1:0] sigs4, recips4, sigs8, recips8;
+  logic token_flip3;
   logic [31:0] prefix_q[3:12];
 
   kv_quant_table #(
       .Lanes (Lanes),
-      .MaxDim(MaxDim)
+      .MaxDim(MaxDim),
+      .ShiftW(ShiftW)
   ) u_table (
       .clk_i      (clk_i),
       .rst_i      (rst_i),
@@ -424,48 +429,56 @@ module kv_quant #(
       .word_i     (word),
       .min_o      (mins2),
       .shift_o    (shifts4),
-      .sig_o      (divisors4[0+:10*Lanes]),
-      .recip_o    (divisors4[10*Lanes+:10*Lanes]),
+      .sig_o      (sigs4),
+      .recip_o    (recips4),
       .pre_start_i(pre_start_i),
       .pre_valid_o(pre_valid_o),
       .pre_data_o (pre_data_o),
       .pre_last_o (pre_last_o)
   );
 
-  // Of a per-token group with its first item read at r = e + 7: the minimum is there in r + 2, the shift in r + 5,
-  // the divisor in r + 8, scale and minimum for the packer in r + 12.
+  // A per-token group has its first item read at r = e + 7: its scale and minimum are there for the packer in r + 12.
+  kv_quant_item #(
+      .Lanes (Lanes),
+      .ShiftW(ShiftW)
+  ) u_item (
+      .clk_i        (clk_i),
+      .en_i         (en_i),
+      .channel_i    (channel_q),
+      .offset_i     (offset_q),
+      .min_i        (mins2),
+      .shift_i      (shifts4),
+      .sig_i        (sigs4),
+      .recip_i      (recips4),
+      .put_i        (put_q[8]),
+      .token_min_i  (min_q[8]),
+      .put_div_i    (put_q[11]),
+      .token_shift_i(shift2_q),
+      .token_sig_i  (sig2_q),
+      .token_recip_i(recip),
+      .min_o        (mins3),
+      .flip_o       (token_flip3),
+      .shift_o      (shifts5),
+      .sig_o        (sigs8),
+      .recip_o      (recips8)
+  );
+
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       shift2_q <= shift;
       sig2_q   <= sig;
-      if (put_q[8]) token_min_q <= min_q[8];
-      token_flip3_q <= offset_q && !token_min_q[15];
-      if (put_q[11]) token_shift_q <= shift2_q;
-      if (put_q[11]) token_divisor_q[5] <= {recip, sig2_q};
-      for (int i = 6; i <= 7; i++) token_divisor_q[i] <= token_divisor_q[i-1];
       if (put_q[9]) prefix_q[3] <= {min_q[9], scale};
       for (int i = 4; i <= 12; i++) prefix_q[i] <= prefix_q[i-1];
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      mins3_q     <= channel_q ? mins2 : {Lanes{token_min_q}};
-      shifts5_q   <= shifts4;
-      divisors5_q <= divisors4;
-      divisors6_q <= divisors5_q;
-      divisors7_q <= divisors6_q;
-      divisors8_q <= channel_q ? divisors7_q : {{Lanes{token_divisor_q[7][19:10]}}, {Lanes{token_divisor_q[7][9:0]}}};
-    end
-  end
-
-  // Items alongside: {valid, first, last, rest, tier, nonfinite}; what they are made of.
-  logic [6:0] item_q[1:11];
+  // Items alongside: {valid, first, last, rest, tier, saturated, nonfinite}; what they are made of.
+  logic [7:0] item_q[1:11];
   logic [7:0] limit9_q;
   logic [3:0] width8, bits11_q;
   logic raw10, raw11_q, lead11_q, pre11_q;
 
-  assign width8 = by_tier_q ? tier_width(item_q[8][2:1]) : width_q;
+  assign width8 = by_tier_q ? tier_width(item_q[8][3:2]) : width_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -479,55 +492,32 @@ module kv_quant #(
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       limit9_q <= offset_q ? 8'd8 : 8'((9'd1 << width8) - 9'd1);
-      bits11_q <= by_tier_q ? tier_bits(item_q[10][2:1]) : bits_q;
+      bits11_q <= by_tier_q ? tier_bits(item_q[10][3:2]) : bits_q;
       raw11_q  <= raw10;
-      lead11_q <= item_q[10][5] && !channel_q && !raw10;
-      pre11_q  <= item_q[10][5] && channel_q && !raw10;
+      lead11_q <= item_q[10][6] && !channel_q && !raw10;
+      pre11_q  <= item_q[10][6] && channel_q && !raw10;
     end
   end
 
-  assign raw10 = Compress && (item_q[10][3] || (by_tier_q && item_q[10][2:1] == 2'd0));
+  assign raw10 = Compress && (item_q[10][4] || (by_tier_q && item_q[10][3:2] == 2'd0));
 
-  // Raw beats are cleaned once more, and wait for the packer in a ring of their own.
+  // Elements, of beats as they came once more cleaned; and these as they came, for the packer.
   logic [16*Lanes-1:0] raw11;
 
   if (Compress) begin : gen_raw
-    logic [16*Lanes-1:0] clean2;
-    logic [Lanes-1:0] counted;  // when the beat came
-    logic [3:0] at_q;
-
-    for (genvar i = 0; i < Lanes; i++) begin : gen_clean
-      kv_fp16_clean u_clean (
-          .x_i  (beat2[16*i+:16]),
-          .x_o  (clean2[16*i+:16]),
-          .bad_o(counted[i])
-      );
-    end
-
-    always_ff @(posedge clk_i) if (en_i) beat3_q <= clean2;
-
-    always_ff @(posedge clk_i) begin
-      if (rst_i) at_q <= '0;
-      else if (en_i) at_q <= at_q + 4'd1;
-    end
-
-    kv_ram_1r1w #(
-        .Width(16 * Lanes),
-        .Depth(16)
+    kv_quant_raw #(
+        .Lanes(Lanes)
     ) u_raw (
         .clk_i  (clk_i),
+        .rst_i  (rst_i),
         .en_i   (en_i),
-        .we_i   (1'b1),
-        .waddr_i(at_q),
-        .data_i (beat2),
-        .raddr_i(at_q ^ 4'd8),
-        .zero_i (1'b0),
-        .data_o (raw11)
+        .bf16_i (bf16),
+        .beat_i (beat2),
+        .clean_o(beat3),
+        .beat_o (raw11)
     );
-
-    wire unused_raw = &{1'b0, counted};
   end else begin : gen_no_raw
-    always_ff @(posedge clk_i) if (en_i) beat3_q <= beat2;
+    always_ff @(posedge clk_i) if (en_i) beat3 <= beat2;
     assign raw11 = '0;
   end
 
@@ -535,25 +525,29 @@ module kv_quant #(
   logic [8*Lanes-1:0] codes;
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_lane
-    kv_quant_lane u_lane (
+    kv_quant_lane #(
+        .Bf16(Bf16)
+    ) u_lane (
         .clk_i  (clk_i),
         .en_i   (en_i),
-        .x_i    (beat3_q[16*i+:16]),
-        .min_i  (mins3_q[16*i+:16]),
+        .bf16_i (bf16),
+        .x_i    (beat3[16*i+:16]),
+        .min_i  (mins3[16*i+:16]),
         .sym_i  (!asym_q),
-        .flip_i (token_flip3_q),
+        .flip_i (token_flip3),
         .offset_i(offset_q),
         .limit_i(limit9_q),
-        .shift_i(channel_q ? shifts5_q[6*i+:6] : token_shift_q),
-        .sig_i  (divisors8_q[10*i+:10]),
-        .recip_i(divisors8_q[10*(Lanes+i)+:10]),
+        .shift_i(shifts5[ShiftW*i+:ShiftW]),
+        .sig_i  (sigs8[10*i+:10]),
+        .recip_i(recips8[10*i+:10]),
         .code_o (codes[8*i+:8])
     );
   end
 
   kv_quant_pack #(
       .Lanes   (Lanes),
-      .Compress(Compress)
+      .Compress(Compress),
+      .Rotate  (Rotate)
   ) u_pack (
       .clk_i           (clk_i),
       .rst_i           (rst_i),
@@ -561,11 +555,11 @@ module kv_quant #(
       .asym_i          (asym_q),
       .fold_i          (fold_q),
       .bits_i          (bits11_q),
-      .item_i          (item_q[11][6]),
+      .item_i          (item_q[11][7]),
       .lead_i          (lead11_q),
       .pre_i           (pre11_q),
-      .last_i          (item_q[11][4]),
-      .nonfinite_i     (item_q[11][0]),
+      .last_i          (item_q[11][5]),
+      .flags_i         (item_q[11][1:0]),
       .raw_i           (raw11_q),
       .beat_i          (raw11),
       .flush_i         (flush),
@@ -577,9 +571,9 @@ module kv_quant #(
       .push_bytes_o    (push_bytes_o),
       .push_last_o     (push_last_o),
       .push_pre_o      (push_pre_o),
-      .push_nonfinite_o(push_nonfinite_o)
+      .push_flags_o    ({push_saturated_o, push_nonfinite_o})
   );
 
-  wire unused = &{1'b0, rows_i, mixed_i, tier_i, end_i, item_q[11][5], item_q[11][3:1]};
+  wire unused = &{1'b0, rows_i, mixed_i, tier_i, end_i, item_q[11][6], item_q[11][4:2], flags_i, bf16_i};
 
 endmodule

@@ -8,7 +8,7 @@
 //                   tag_o: its group's
 // bank_i            the group that starts has a bank in kv_quant_table
 // beat_o            the beat, two cycles after read_o
-// start_i           a packet starts; what is kept, if anything, is of a packet of the same kind
+// start_i           a packet starts; what is kept, or put in this cycle, is of a packet of the same kind, if anything
 // fold_i            the beats of a group of 32 are read in the order 0, B / 2, 1, B / 2 + 1, ...: that is another order of the
 //                   address bits, as an empty ring starts over at 0 with a packet
 // The reading of a group is over before that of the next starts. Depth: a full per-channel tile (the main memory) and
@@ -132,7 +132,7 @@ module kv_quant_drain #(
       word_q <= '0;
       bank_q <= '0;
     end else if (en_i) begin
-      if (start_i && in_q == out_q) begin
+      if (start_i && in_q == out_q && !put_i) begin
         in_q  <= '0;
         out_q <= '0;
       end else begin

@@ -1,41 +1,61 @@
-// Difference of two fp16 numbers, exact but for bits that only their presence matters of.
+// Difference of two fp16 or bfloat16 numbers, exact but for bits that only their presence matters of.
 //
-// a_i, b_i   cleaned fp16 (no NaN, infinity, -0), b_i <= a_i; sym_i: |a_i| instead, b_i is ignored
+// Bf16, bf16_i  both are bfloat16: significands of 8 bits with three zeros below them, in units of 2^-136 where those
+//            of fp16 are in units of 2^-24
+// a_i, b_i   cleaned (no NaN, infinity, -0), b_i <= a_i; sym_i: |a_i| instead, b_i is ignored
 // exp_o      the exponent field, at least 1, of the one of larger magnitude; 2 cycles later
-// gap_o      floor(difference / 2^(exp - 11)), the difference in units of 2^-24; 3 cycles later
+// gap_o      floor(difference / 2^(exp - 11)), the difference in those units; 3 cycles later
 // lost_o     a bit of the difference was lost; 3 cycles later
 // Two numbers every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
 // A bit is lost only if the exponents differ by more than 10. The difference then has at least
 // 20 bits in front of it: as many as a code of 8 bits and an 11-bit significand need.
-module kv_quant_gap (
+module kv_quant_gap #(
+    parameter bit Bf16 = 1'b0,
+    localparam int unsigned ExpW = Bf16 ? 8 : 5
+) (
     input  logic        clk_i,
     input  logic        en_i,
+    input  logic        bf16_i,
     input  logic [15:0] a_i,
     input  logic [15:0] b_i,
     input  logic        sym_i,
-    output logic [ 4:0] exp_o,
+    output logic [ExpW-1:0] exp_o,
     output logic [21:0] gap_o,
     output logic        lost_o
 );
 
   // Stage 1: the larger and the smaller magnitude, and how far they are apart. Of two numbers of the
   // same sign the larger magnitude is known; of others a larger exponent is enough.
-  logic [4:0] a_exp, b_exp;
-  logic [5:0] apart;
+  logic [ExpW-1:0] a_exp, b_exp;
+  logic [ExpW:0] apart;
   logic [10:0] a_sig, b_sig;
   logic adds, b_large;
 
-  assign a_exp   = {a_i[14:11], a_i[10] || a_i[14:10] == '0};
-  assign b_exp   = {b_i[14:11], b_i[10] || b_i[14:10] == '0};
-  assign a_sig   = {a_i[14:10] != '0, a_i[9:0]};
-  assign b_sig   = {b_i[14:10] != '0, b_i[9:0]};
+  kv_quant_part #(
+      .Bf16(Bf16)
+  ) u_a (
+      .bf16_i(bf16_i),
+      .x_i   (a_i[14:0]),
+      .exp_o (a_exp),
+      .sig_o (a_sig)
+  );
+
+  kv_quant_part #(
+      .Bf16(Bf16)
+  ) u_b (
+      .bf16_i(bf16_i),
+      .x_i   (b_i[14:0]),
+      .exp_o (b_exp),
+      .sig_o (b_sig)
+  );
+
   assign apart   = {1'b0, a_exp} - {1'b0, b_exp};
   assign adds    = a_i[15] != b_i[15];
-  assign b_large = !sym_i && (adds ? apart[5] : a_i[15]);
+  assign b_large = !sym_i && (adds ? apart[ExpW] : a_i[15]);
 
   logic [10:0] large1_q, small1_q;
-  logic [4:0] exp1_q, exp2_q, shift1_q;
+  logic [ExpW-1:0] exp1_q, exp2_q, shift1_q;
   logic sub1_q;
 
   always_ff @(posedge clk_i) begin
@@ -43,7 +63,7 @@ module kv_quant_gap (
       large1_q <= b_large ? b_sig : a_sig;
       small1_q <= sym_i ? '0 : b_large ? a_sig : b_sig;
       exp1_q   <= b_large ? b_exp : a_exp;
-      shift1_q <= b_large ? b_exp - a_exp : apart[4:0];
+      shift1_q <= b_large ? b_exp - a_exp : apart[ExpW-1:0];
       sub1_q   <= !sym_i && !adds;
     end
   end
@@ -60,7 +80,7 @@ module kv_quant_gap (
 
   always_comb begin
     sticky = 1'b0;
-    for (int i = 0; i < 11; i++) sticky |= small1_q[i] && shift1_q > 5'(i + 10);
+    for (int i = 0; i < 11; i++) sticky |= small1_q[i] && shift1_q > ExpW'(i + 10);
   end
 
   always_ff @(posedge clk_i) begin

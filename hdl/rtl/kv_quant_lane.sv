@@ -1,32 +1,37 @@
 // One lane of QUANTIZE: the code of one element, exactly rounded (docs/engine.md, section 4).
 //
-// x_i, min_i   cleaned fp16 (no NaN, infinity, -0), min_i <= x_i; min_i is ignored if symmetric
+// Bf16, bf16_i  numbers are bfloat16 in the form of kv_quant_gap; units are 2^-136 then
+// x_i, min_i   cleaned fp16 or bfloat16 (no NaN, infinity, -0), min_i <= x_i; min_i is ignored if symmetric
 // sym_i        the code of |x_i| with the sign of x_i, reversed with flip_i (given with x_i)
 // offset_i     in four bits, the code is 8 more, and at most 15; what is above them is of no use
 // limit_i      largest magnitude of a code, 2^b - 1 or 2^(b-1) - 1; 8 with offset_i. Given 6 cycles
 //              after x_i: an element has its own.
 // shift_i      10 + exponent of the scale's 11-bit significand in units of 2^-24; 63 for a
-//              scale of 0. Given 2 cycles after x_i.
+//              scale of 0 (511 if Bf16). Given 2 cycles after x_i.
 // sig_i        the significand, 1024 to 2047, without its leading one; recip_i = floor(2^21 / it), 2047 at
 //              most, without its leading one. Given 5 cycles after x_i.
 // code_o       the code in two's complement, 8 cycles after x_i
 // One element every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
-// With D = x - mn and S = m 2^t the scale, both in units of 2^-24, and A = floor(2 D / 2^t),
+// With D = x - mn and S = m 2^t the scale, both in those units, and A = floor(2 D / 2^t),
 // D / S lies in [A, A + 1) / 2m, and at A / 2m exactly if no bit of D was lost. As s is the rounded scale of a group
 // that holds x, D / S is at most 255 (2m + 1) / 2m, or 255 * 1.5 for a scale of few bits: A < 2^20. The reciprocal
 // gives floor(A / 2m), or one less if the true quotient is above that by less than 0.26: the remainder is then above
 // m, as it is where the quotient is to be rounded up. So it is compared with m alone.
-module kv_quant_lane (
+module kv_quant_lane #(
+    parameter bit Bf16 = 1'b0,
+    localparam int unsigned ExpW = Bf16 ? 8 : 5
+) (
     input  logic        clk_i,
     input  logic        en_i,
+    input  logic        bf16_i,
     input  logic [15:0] x_i,
     input  logic [15:0] min_i,
     input  logic        sym_i,
     input  logic        flip_i,
     input  logic        offset_i,
     input  logic [ 7:0] limit_i,
-    input  logic [ 5:0] shift_i,
+    input  logic [ExpW:0] shift_i,
     input  logic [ 9:0] sig_i,
     input  logic [ 9:0] recip_i,
     output logic [ 7:0] code_o
@@ -35,13 +40,16 @@ module kv_quant_lane (
   // Stages 1 to 3: D in units of 2^(exponent - 11), and how far that is from those of A.
   logic [21:0] gap3;
   logic lost3;
-  logic [4:0] exp2;
-  logic [6:0] right3_q;
+  logic [ExpW-1:0] exp2;
+  logic [ExpW+1:0] right3_q;
   logic [7:1] neg_q;
 
-  kv_quant_gap u_gap (
+  kv_quant_gap #(
+      .Bf16(Bf16)
+  ) u_gap (
       .clk_i (clk_i),
       .en_i  (en_i),
+      .bf16_i(bf16_i),
       .a_i   (x_i),
       .b_i   (min_i),
       .sym_i (sym_i),
@@ -68,11 +76,11 @@ module kv_quant_lane (
 
   always_comb begin
     lost_coarse = 1'b0;
-    unique case (right3_q[6:4])
-      3'b110:  coarse = {gap3[2:0], 32'd0};
-      3'b111:  coarse = {gap3[18:0], 16'd0};
-      3'b000:  coarse = {13'd0, gap3};
-      3'b001: begin
+    unique case (right3_q[ExpW+1:4])
+      -(ExpW-2)'(2):  coarse = {gap3[2:0], 32'd0};
+      -(ExpW-2)'(1):  coarse = {gap3[18:0], 16'd0};
+      (ExpW-2)'(0):  coarse = {13'd0, gap3};
+      (ExpW-2)'(1): begin
         coarse = {29'd0, gap3[21:16]};
         lost_coarse = |gap3[15:0];
       end

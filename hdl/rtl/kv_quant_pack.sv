@@ -2,7 +2,7 @@
 // them, into beats (docs/engine.md, section 5.7).
 //
 // item_i            an item: Lanes codes in codes_i; last_i: of its packet; lead_i: first of a per-token group,
-//                   pre_i: of a per-channel group
+//                   pre_i: of a per-channel group; flags_i: {saturated, non-finite} of its group
 // prefix_i          one cycle later: scale (low half) and minimum to go before the first item of a per-token group
 // asym_i            with minimum
 // bits_i            b of this item
@@ -12,12 +12,14 @@
 // fold_i            items come in pairs: the 4-bit codes of the first are the low nibbles of bytes whose high nibbles are
 //                   those of the second
 // push_*_o          3 cycles after the item: the beat, if one is full or the packet's last; what is left then
-//                   follows in the next cycles. bytes: valid bytes; pre: the first beat of a per-channel group
+//                   follows in the next cycles. bytes: valid bytes; pre: the first beat of a per-channel group;
+//                   flags: of the groups of which it has codes
 // An item every cycle, but none while a last item's rest is given (2 cycles at most). Units are Lanes bits.
 // Nothing moves in a cycle with en_i = 0.
 module kv_quant_pack #(
     parameter int unsigned Lanes = 8,
     parameter bit Compress = 1'b0,
+    parameter bit Rotate = 1'b0,  // there is a saturated flag
     localparam int unsigned Beat = 16 * Lanes
 ) (
     input  logic               clk_i,
@@ -30,7 +32,7 @@ module kv_quant_pack #(
     input  logic               lead_i,
     input  logic               pre_i,
     input  logic               last_i,
-    input  logic               nonfinite_i,
+    input  logic [        1:0] flags_i,
     input  logic [8*Lanes-1:0] codes_i,
     input  logic [       31:0] prefix_i,
     input  logic               raw_i,
@@ -42,7 +44,7 @@ module kv_quant_pack #(
     output logic [        5:0] push_bytes_o,
     output logic               push_last_o,
     output logic               push_pre_o,
-    output logic               push_nonfinite_o
+    output logic [        1:0] push_flags_o
 );
 
   localparam int unsigned Value = 16 / Lanes;  // units of a scale
@@ -59,7 +61,8 @@ module kv_quant_pack #(
   logic flush1_q, final1_q;
   logic odd_q;  // folded: the second of a pair is next
   logic [4*Lanes-1:0] low_q;  // nibbles of the first of a pair
-  logic item1_q, lead1_q, starts1_q, last1_q, taint1_q;
+  logic item1_q, lead1_q, starts1_q, last1_q;
+  logic [1:0] flags1_q;
   logic [5:0] added1_q;
 
   always_comb begin
@@ -85,7 +88,7 @@ module kv_quant_pack #(
       lead1_q   <= 1'b0;
       starts1_q <= 1'b0;
       last1_q   <= 1'b0;
-      taint1_q  <= 1'b0;
+      flags1_q  <= '0;
       added1_q  <= '0;
       odd_q     <= 1'b0;
       flush1_q  <= 1'b0;
@@ -95,7 +98,7 @@ module kv_quant_pack #(
       lead1_q   <= item_i && lead_i;
       starts1_q <= item_i && pre_i;
       last1_q   <= item_i && last_i;
-      taint1_q  <= item_i && nonfinite_i;
+      flags1_q  <= {Rotate && item_i && flags_i[1], item_i && flags_i[0]};
       added1_q  <= item_i ? codes + lead : '0;
       flush1_q  <= Compress && flush_i;
       if (item_i) odd_q <= fold_i && !odd_q;
@@ -118,11 +121,13 @@ module kv_quant_pack #(
   // Stage 2: where the item goes, and what is pushed.
   logic [FillW-1:0] fill_q;
   logic [5:0] total, left;
-  logic flush_q, pre_q, taint_q, ends, full, rest, push;
+  logic flush_q, pre_q, ends, full, rest, push;
+  logic [1:0] flags_q, flags_kept;
   logic [Item-1:0] item_bits;
   logic [Ring-1:0] placed_d, placed_q;
   logic [15:0] over2_q;  // units that hold what is for the next beat but one: they lie beyond the end of the ring
-  logic push2_q, last2_q, pre2_q, nonfinite2_q;
+  logic push2_q, last2_q, pre2_q;
+  logic [1:0] flags2_q;
   logic [5:0] bytes2_q;
 
   assign total    = 6'(fill_q) + added1_q;
@@ -130,6 +135,7 @@ module kv_quant_pack #(
   assign full     = total[5:4] != '0;
   assign rest     = !full && (((ends || flush1_q) && total != '0) || (flush1_q && final1_q));
   assign push     = full || rest;
+  assign flags_kept = push && item1_q ? '0 : flags_q;
   assign left     = {total[5] && total[4], full && !total[4], total[3:0] & {4{!rest}}};
 
   always_comb begin
@@ -146,7 +152,7 @@ module kv_quant_pack #(
       fill_q  <= '0;
       flush_q <= 1'b0;
       pre_q   <= 1'b0;
-      taint_q <= 1'b0;
+      flags_q <= '0;
       push2_q <= 1'b0;
       placed_q <= '0;
     end else if (en_i) begin
@@ -154,7 +160,7 @@ module kv_quant_pack #(
       fill_q  <= FillW'(left);
       flush_q <= ends && left != '0;
       pre_q   <= !push && (pre_q || starts1_q);
-      taint_q <= left != '0 && (taint1_q || (taint_q && !(push && item1_q)));
+      flags_q <= (flags1_q | flags_kept) & {Rotate && left != '0, left != '0};
       push2_q <= push;
     end
   end
@@ -163,7 +169,7 @@ module kv_quant_pack #(
     if (en_i) begin
       last2_q      <= (ends && left == '0) || (flush1_q && final1_q);
       pre2_q       <= pre_q || starts1_q;
-      nonfinite2_q <= taint_q || taint1_q;
+      flags2_q     <= flags_q | flags1_q;
       over2_q      <= total >= 6'(Hold) ? ~(16'hFFFF << total[3:0]) : '0;
       bytes2_q     <= full || (flush1_q && !final1_q) ? 6'(2 * Lanes) : 6'((32'(total) * Lanes) >> 3);
     end
@@ -203,10 +209,10 @@ module kv_quant_pack #(
       push_bytes_o     <= bytes2_q;
       push_last_o      <= last2_q;
       push_pre_o       <= pre2_q;
-      push_nonfinite_o <= nonfinite2_q;
+      push_flags_o     <= flags2_q;
     end
   end
 
-  wire unused = &{1'b0, left, beat_i, raw_i, flush_i};
+  wire unused = &{1'b0, left, beat_i, raw_i, flush_i, flags_i[1]};
 
 endmodule

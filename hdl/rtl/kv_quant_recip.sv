@@ -1,15 +1,21 @@
 // What the lanes need to divide by a scale.
 //
-// scale_i   fp16, not negative, finite
-// shift_o   10 + exponent of its 11-bit significand in units of 2^-24: 0 to 39; 63 for 0
+// Bf16, bf16_i  the scale is a bfloat16 in the form of kv_quant_part
+// scale_i   fp16 or bfloat16, not negative, finite
+// shift_o   10 + exponent of its 11-bit significand in units of 2^-24: 0 to 39 (bfloat16: of 2^-136: 3 to 263); 63 for 0
+//           (511 if Bf16)
 // sig_o     the significand without its leading one; one cycle after scale_i, as shift_o
 // recip_o   floor(2^21 / significand), 2047 at most, without its leading one; a cycle later than these
 // One scale every cycle. Nothing moves with en_i = 0.
-module kv_quant_recip (
+module kv_quant_recip #(
+    parameter bit Bf16 = 1'b0,
+    localparam int unsigned ExpW = Bf16 ? 8 : 5
+) (
     input  logic        clk_i,
     input  logic        en_i,
+    input  logic        bf16_i,
     input  logic [14:0] scale_i,
-    output logic [ 5:0] shift_o,
+    output logic [ExpW:0] shift_o,
     output logic [ 9:0] sig_o,
     output logic [ 9:0] recip_o
 );
@@ -23,21 +29,32 @@ module kv_quant_recip (
 
   logic [3:0] zeros;
   logic [9:0] sig;
-  logic [5:0] shift;
+  logic [ExpW:0] shift;
+  logic [ExpW-1:0] exp;
+  logic [10:0] whole;
+
+  kv_quant_part #(
+      .Bf16(Bf16)
+  ) u_part (
+      .bf16_i(bf16_i),
+      .x_i   (scale_i),
+      .exp_o (exp),
+      .sig_o (whole)
+  );
 
   // Leading zeros of a subnormal significand, counted to behind its leading one.
   always_comb begin
     zeros = 4'd0;
-    for (int i = 0; i < 10; i++) if (scale_i[i]) zeros = 4'(10 - i);
+    for (int i = 0; i < 10; i++) if (whole[i]) zeros = 4'(10 - i);
   end
 
   always_comb begin
-    if (scale_i[14:10] != '0) begin
-      sig   = scale_i[9:0];
-      shift = 6'(scale_i[14:10]) + 6'd9;
+    if (whole[10]) begin
+      sig   = whole[9:0];
+      shift = (ExpW+1)'(exp) + (ExpW+1)'(9);
     end else begin
-      sig   = scale_i[9:0] << zeros;
-      shift = scale_i[9:0] == '0 ? 6'd63 : 6'd10 - 6'(zeros);
+      sig   = whole[9:0] << zeros;
+      shift = whole[9:0] == '0 ? '1 : (ExpW+1)'(10) - (ExpW+1)'(zeros);
     end
   end
 

@@ -1,20 +1,27 @@
 // Scale of a group: RN16((max - min) / (2^b - 1)), RN16(max|x| / (2^(b-1) - 1)) if symmetric, RN16(m / -8) if offset
 // (docs/engine.md, section 4), exactly rounded.
 //
-// high_i, low_i  cleaned fp16, low_i <= high_i; symmetric: high_i = max|x|, low_i is ignored
+// Bf16, bf16_i   numbers are bfloat16 in the form of kv_quant_gap, and so is the scale; units are 2^-136 then
+// high_i, low_i  cleaned fp16 or bfloat16, low_i <= high_i; symmetric: high_i = max|x|, low_i is ignored
 // sym_i          symmetric
 // width_i        c: the divisor is 2^c - 1, c = 1 to 8; a scale has its own
 // offset_i       high_i is m, of either sign; sym_i is set and width_i is 3
-// scale_o        the scale, 9 cycles later; negative only with offset_i; never -0, never beyond 65504
+// scale_o        the scale, 9 cycles later; negative only with offset_i; never -0, never beyond the range
 // One scale every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 //
 // With D = max - min in units of 2^-24 and h its leading bit, the result is found in units of
 // 2^j, j = max(0, h - c - 10). A = 2 D / 2^j is kept with 8 - c zeros below, so that its leading bit is bit 19 if j > 0,
 // and so is the divisor. Then G = A / divisor by a constant reciprocal, too small by less than 0.1: it has one or two
 // bits below the 11 that are kept, and which of the two a comparison tells. The remainder tells how to round.
-module kv_quant_scale (
+// Of a bfloat16 three bits less are kept, in units of 2^(j + 3): A is eight times less.
+module kv_quant_scale #(
+    parameter bit Bf16 = 1'b0,
+    localparam int unsigned ExpW = Bf16 ? 8 : 5,
+    localparam int unsigned LeftW = ExpW + 2
+) (
     input  logic        clk_i,
     input  logic        en_i,
+    input  logic        bf16_i,
     input  logic [15:0] high_i,
     input  logic [15:0] low_i,
     input  logic        sym_i,
@@ -26,13 +33,16 @@ module kv_quant_scale (
   // Stages 1 to 3: D in units of 2^(exponent - 11).
   logic [21:0] gap3;
   logic lost3;
-  logic [4:0] exp2;
+  logic [ExpW-1:0] exp2;
   logic [8:1] neg_q;  // m, and with it the sign of -m, on its way to the end
   logic [3:0] width_q[1:5];
 
-  kv_quant_gap u_gap (
+  kv_quant_gap #(
+      .Bf16(Bf16)
+  ) u_gap (
       .clk_i (clk_i),
       .en_i  (en_i),
+      .bf16_i(bf16_i),
       .a_i   (high_i),
       .b_i   (low_i),
       .sym_i (sym_i),
@@ -49,20 +59,21 @@ module kv_quant_scale (
     end
   end
 
-  // Stage 4: how far A can go to the left until its leading bit is bit 19 (31: there is none), and how far it
+  // Stage 4: how far A can go to the left until its leading bit is bit 19 (farther than anything: there is none), and how far it
   // would for j = 0.
   logic [21:0] gap4_q;
   logic lost4_q;
-  logic signed [6:0] lead, plain3_q, lead4_q, plain4_q;
+  localparam logic signed [LeftW-1:0] None = Bf16 ? LeftW'(300) : LeftW'(31);
+  logic signed [LeftW-1:0] lead, plain3_q, lead4_q, plain4_q;
 
   always_comb begin
-    lead = 7'sd31;
-    for (int i = 0; i < 22; i++) if (gap3[i]) lead = 7'sd19 - 7'(i);
+    lead = None;
+    for (int i = 0; i < 22; i++) if (gap3[i]) lead = LeftW'(19 - i);
   end
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      plain3_q <= {2'b0, exp2} - {3'b0, width_q[2]} - 7'd2;
+      plain3_q <= {2'b0, exp2} - LeftW'(width_q[2]) - LeftW'(2);
       plain4_q <= plain3_q;
       lead4_q  <= lead;
       gap4_q   <= gap3;
@@ -71,17 +82,18 @@ module kv_quant_scale (
   end
 
   // Stage 5: the lesser of the two, -9 to 19; the rest is j.
-  logic signed [6:0] rest;
+  logic signed [LeftW-1:0] rest;
   logic [21:0] gap5_q;
-  logic [4:0] left5_q, unit5_q;
+  logic [4:0] left5_q;
+  logic [ExpW-1:0] unit5_q;
   logic lost5_q;
 
   assign rest = plain4_q - lead4_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      left5_q <= 5'(rest[6] ? plain4_q : lead4_q) + 5'd9;
-      unit5_q <= rest[6] ? '0 : rest[4:0];
+      left5_q <= 5'(rest[LeftW-1] ? plain4_q : lead4_q) + 5'd9;
+      unit5_q <= rest[LeftW-1] ? '0 : rest[ExpW-1:0];
       gap5_q  <= gap4_q;
       lost5_q <= lost4_q;
     end
@@ -90,15 +102,16 @@ module kv_quant_scale (
   // Stage 6: A.
   logic [28:0] moved;
   logic [19:0] a6_q;
-  logic [4:0] unit6_q;
-  logic lost6_q;
+  logic [ExpW-1:0] unit6_q;
+  logic lost6_q, short;
 
   assign moved = 29'(gap5_q) << left5_q;
+  assign short = Bf16 && bf16_i;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      a6_q    <= moved[28:9];
-      lost6_q <= lost5_q || moved[8:0] != '0;
+      a6_q    <= short ? {3'd0, moved[28:12]} : moved[28:9];
+      lost6_q <= lost5_q || moved[8:0] != '0 || (short && moved[11:9] != '0);
       unit6_q <= unit5_q;
     end
   end
@@ -110,7 +123,7 @@ module kv_quant_scale (
   logic [8:0] divisor6_q, divisor7_q;
   logic [12:0] quot7_q;
   logic [11:0] a7_q;
-  logic [4:0] unit7_q;
+  logic [ExpW-1:0] unit7_q;
   logic lost7_q, big7_q;
 
   assign product = 36'(a6_q[19:2]) * 36'(recip_q);
@@ -135,7 +148,7 @@ module kv_quant_scale (
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       quot7_q <= product[35:23];
-      big7_q  <= {1'b0, a6_q[19:12]} >= divisor6_q;
+      big7_q  <= {1'b0, short ? a6_q[16:9] : a6_q[19:12]} >= divisor6_q;
       a7_q    <= a6_q[11:0];
       unit7_q <= unit6_q;
       lost7_q <= lost6_q;
@@ -146,7 +159,7 @@ module kv_quant_scale (
   // one in W stands for.
   logic [11:0] whole, whole8_q, back8_q, less8_q;
   logic [9:0] half;
-  logic [4:0] exp8_q;
+  logic [ExpW-1:0] exp8_q;
   logic exact8_q;
 
   assign whole = big7_q ? quot7_q[12:1] : quot7_q[11:0];
@@ -158,7 +171,7 @@ module kv_quant_scale (
       back8_q  <= {11'(22'(whole) * 22'(half)), 1'b0};
       less8_q  <= a7_q - 12'(half);
       exact8_q <= !lost7_q && !whole[0];
-      exp8_q   <= unit7_q + 5'(big7_q);
+      exp8_q   <= unit7_q + ExpW'(big7_q);
     end
   end
 
@@ -169,7 +182,7 @@ module kv_quant_scale (
   logic [14:0] pattern;
 
   assign over    = less8_q - back8_q - 12'(exact8_q);
-  assign pattern = {exp8_q, 10'd0} + 15'(whole8_q) + 15'(!over[11]);
+  assign pattern = (short ? 15'({exp8_q, 7'd0}) : {exp8_q[4:0], 10'd0}) + 15'(whole8_q) + 15'(!over[11]);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -178,6 +191,6 @@ module kv_quant_scale (
     end
   end
 
-  wire unused = &{1'b0, product[22:0], rest[5], over[10:0]};
+  wire unused = &{1'b0, product[22:0], rest, over[10:0]};
 
 endmodule

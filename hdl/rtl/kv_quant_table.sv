@@ -12,6 +12,7 @@
 module kv_quant_table #(
     parameter int unsigned Lanes  = 8,
     parameter int unsigned MaxDim = 256,
+    parameter int unsigned ShiftW = 6,  // bits of a shift
     localparam int unsigned Words = MaxDim / Lanes,
     localparam int unsigned WordW = $clog2(Words)
 ) (
@@ -21,7 +22,7 @@ module kv_quant_table #(
     input  logic                put_i,
     input  logic [        15:0] scale_i,
     input  logic [        15:0] min_i,
-    input  logic [         5:0] shift_i,
+    input  logic [  ShiftW-1:0] shift_i,
     input  logic [         9:0] sig_i,
     input  logic [         9:0] recip_i,
     input  logic [   WordW-1:0] top_word_i,
@@ -29,7 +30,7 @@ module kv_quant_table #(
     input  logic [         1:0] bank_i,
     input  logic [   WordW-1:0] word_i,
     output logic [16*Lanes-1:0] min_o,
-    output logic [ 6*Lanes-1:0] shift_o,
+    output logic [ShiftW*Lanes-1:0] shift_o,
     output logic [10*Lanes-1:0] sig_o,
     output logic [10*Lanes-1:0] recip_o,
     input  logic                pre_start_i,
@@ -40,7 +41,7 @@ module kv_quant_table #(
 
   // Gather a word of channels.
   logic [16*Lanes-1:0] scales_q, mins_q, held_q;
-  logic [6*Lanes-1:0] shifts_q;
+  logic [ShiftW*Lanes-1:0] shifts_q;
   logic [10*Lanes-1:0] sigs_q;
   logic [10*Lanes-1:0] recips_q;
   logic [$clog2(Lanes)-1:0] lane_q;
@@ -82,7 +83,7 @@ module kv_quant_table #(
         mins_q   <= {min_i, mins_q[16*Lanes-1:16]};
       end
       if (put2_q) begin
-        shifts_q <= {shift_i, shifts_q[6*Lanes-1:6]};
+        shifts_q <= {shift_i, shifts_q[ShiftW*Lanes-1:ShiftW]};
         sigs_q   <= {sig_i, sigs_q[10*Lanes-1:10]};
         recips_q <= {recip_i, recips_q[10*Lanes-1:10]};
       end
@@ -121,7 +122,7 @@ module kv_quant_table #(
   );
 
   kv_ram_1r1w #(
-      .Width(26 * Lanes),
+      .Width((20 + ShiftW) * Lanes),
       .Depth(4 * Words)
   ) u_divisors (
       .clk_i  (clk_i),

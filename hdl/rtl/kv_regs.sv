@@ -13,7 +13,7 @@ module kv_regs #(
     parameter int unsigned MaxDim = 256,  // largest dims
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
-    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
+    parameter logic [11:0] Features = 12'hFFF,  // built in, bits kv_pkg::FEAT_*
     parameter logic [31:0] BuildHash = 32'h0  // what BUILD_HASH reads
 ) (
     input  logic        clk_i,
@@ -48,7 +48,7 @@ module kv_regs #(
     input  logic        ev_packet_i,
     input  logic        ev_token_i,
     input  logic [ 9:0] ev_groups_i,
-    input  logic [ 4:0] ev_saturated_i,
+    input  logic [ 5:0] ev_saturated_i,
     input  logic [ 9:0] ev_nonfinite_i,
     input  logic        ev_error_i,
     input  logic [ 2:0] ev_status_i
@@ -96,7 +96,7 @@ module kv_regs #(
   logic [ 3:0] word;
 
   assign bank_build = {
-    {7{32'b0}}, MaxTokens, TileTokens, MaxDim, Lanes, 22'b0, Features, BuildHash, kv_pkg::SPEC_ID,
+    {7{32'b0}}, MaxTokens, TileTokens, MaxDim, Lanes, 20'b0, Features, BuildHash, kv_pkg::SPEC_ID,
     kv_pkg::ABI_VERSION, kv_pkg::MAGIC
   };
   assign bank_soft = {
@@ -214,7 +214,7 @@ module kv_regs #(
     {4{en_i}}, ev_packet_i, ev_beat_out_i, ev_beat_in_i, ev_stall_out_i, ev_stall_in_i, busy_i, 1'b1
   };
   assign add = {
-    ev_nonfinite_i, 5'b0, ev_saturated_i, ev_groups_i, 9'b0, ev_token_i, {7{10'd1}}
+    ev_nonfinite_i, 4'b0, ev_saturated_i, ev_groups_i, 9'b0, ev_token_i, {7{10'd1}}
   };
 
   for (genvar i = 0; i < 11; i++) begin : gen_counter

@@ -2,13 +2,13 @@
 //
 // A score is 10 digits of 4 bits. Digit d of a score in a word of parity odd stands in
 // column (d + 5 odd) mod 10: the two halves of the ring of columns change roles from word to
-// word (kv_select_score says why), so the carry runs from columns 0-4 to 5-9 or back.
+// word (kv_select_columns says why), so the carry runs from columns 0-4 to 5-9 or back.
 //
-// Stage 0  weight_i. Combinational: bad0_o, it is NaN or infinite; clean0_o, what cleaning makes of it.
+// Stage 0  valid0_i, weight_i. Combinational: bad0_o, it is NaN or infinite; clean0_o, what cleaning makes of it.
 // Ahead cycles pass, for what is done to the score before.
 // Stage 1  elem1_i: the lane holds an element at all (else a = 0). odd1_i: parity of its word.
-//          load1_i: the score is to become load_i, if there is an element.
-// Stage 2  score2_i: the columns as read; fresh2_i: the score starts from 0.
+//          load1_i: the score is to become load_i, if there is an element; no weight is in this stage then.
+// Stage 2  score2_i: the columns as read; 0 if the score starts anew.
 // Stage 3  sat3_o, combinational: clamped.
 // Stage 4  score4_o: the columns to write; nonzero4_o: digits that are not 0, by column.
 // One weight every cycle; nothing moves in a cycle with en_i = 0.
@@ -17,6 +17,7 @@ module kv_select_lane #(
 ) (
     input  logic        clk_i,
     input  logic        en_i,
+    input  logic        valid0_i,
     input  logic [15:0] weight_i,
     output logic        bad0_o,
     output logic [15:0] clean0_o,
@@ -25,16 +26,17 @@ module kv_select_lane #(
     input  logic        load1_i,
     input  logic [39:0] load_i,
     input  logic [39:0] score2_i,
-    input  logic        fresh2_i,
     output logic        sat3_o,
     output logic [39:0] score4_o,
     output logic [ 9:0] nonzero4_o
 );
 
-  // Stage 0: a weight is what cleaning leaves, and not negative.
+  // Stage 0: a weight is what cleaning leaves, and not negative; 0 without one.
   logic [14:0] weight_q[0:Ahead];
+  logic [Ahead:0] normal_q;  // it is not subnormal
 
   kv_fp16_clean u_clean (
+      .bf16_i(1'b0),
       .x_i  (weight_i),
       .x_o  (clean0_o),
       .bad_o(bad0_o)
@@ -42,7 +44,8 @@ module kv_select_lane #(
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      weight_q[0] <= clean0_o[15] ? '0 : clean0_o[14:0];
+      weight_q[0] <= !valid0_i || clean0_o[15] ? '0 : clean0_o[14:0];
+      normal_q <= (Ahead + 1)'({normal_q, valid0_i && !clean0_o[15] && clean0_o[14:10] != '0});
       for (int i = 1; i <= Ahead; i++) weight_q[i] <= weight_q[i-1];
     end
 
@@ -55,29 +58,26 @@ module kv_select_lane #(
   logic odd2_q;
 
   assign weight1 = weight_q[Ahead];
-  assign field   = {weight1[14:11], weight1[10] | (weight1[14:10] == '0)};
+  assign field   = {weight1[14:11], weight1[10] | !normal_q[Ahead]};
 
   always_comb begin
-    moved = {30'd0, weight1[14:10] != '0, weight1[9:0]};
+    moved = {30'd0, normal_q[Ahead], weight1[9:0]};
     for (int k = 0; k < 5; k++) if (field[k]) moved = moved << (1 << k);
   end
 
-  assign value = load1_i ? load_i : moved[40:1];
+  assign value = moved[40:1] | (load_i & {40{load1_i}});
 
   // Stage 2: both halves are added on their own.
   logic [20:0] a3_q, b3_q;
   logic odd3_q;
-  logic [39:0] score2;
-
-  assign score2 = score2_i & {40{!fresh2_i}};
 
   always_ff @(posedge clk_i)
     if (en_i) begin
       if (!elem1_i) addend2_q <= '0;
       else addend2_q <= odd1_i ? {value[19:0], value[39:20]} : value;
       odd2_q <= odd1_i;
-      a3_q   <= {1'b0, score2[19:0]} + {1'b0, addend2_q[19:0]};
-      b3_q   <= {1'b0, score2[39:20]} + {1'b0, addend2_q[39:20]};
+      a3_q   <= {1'b0, score2_i[19:0]} + {1'b0, addend2_q[19:0]};
+      b3_q   <= {1'b0, score2_i[39:20]} + {1'b0, addend2_q[39:20]};
       odd3_q <= odd2_q;
     end
 

@@ -8,8 +8,10 @@
 // one_*_o    in cycle 14 + j: the pooled score of position j. It may be written at once: what is read
 //            later stands in words behind that of j.
 // sat_o      in cycle 16 + j: it was clamped.
-// Position i is read in cycle i + 7 - half_i. Before the first and behind the last there are zeros, also for
-// the 16 cycles before each pooling, so nothing is left of the one before.
+// Position i is read in cycle i + 7 - half_i. Before the first and behind the last there are zeros. A pooling
+// may come so soon after a reset that the line of the sum still holds what was there before: what leaves the
+// window counts from cycle 9 on (position 0 leaves it in cycle 11 + half_i). The maximum does not look back
+// that far.
 // Nothing moves in a cycle with en_i = 0.
 module kv_select_pool #(
     parameter int unsigned Lanes = 8,
@@ -98,6 +100,7 @@ module kv_select_pool #(
   logic [43:0] sum_q;
   logic [39:0] sum3_q;
   logic clamp3_q, clamp4_q, clamp5_q;
+  logic leaving_q;  // what leaves the window came in after a reset
 
   kv_select_lag u_out (
       .clk_i,
@@ -110,10 +113,11 @@ module kv_select_pool #(
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      change_q <= {1'b0, x0_q} - {1'b0, out};
-      sum_q    <= run_i ? sum_q + {{3{change_q[40]}}, change_q} : '0;
-      sum3_q   <= sum_q[43:40] != '0 ? '1 : sum_q[39:0];
-      clamp3_q <= sum_q[43:40] != '0;
+      leaving_q <= run_i && (leaving_q || cycle_q[3]);
+      change_q  <= {1'b0, x0_q} - {1'b0, out & {40{leaving_q}}};
+      sum_q     <= run_i ? sum_q + {{3{change_q[40]}}, change_q} : '0;
+      sum3_q    <= sum_q[43:40] != '0 ? '1 : sum_q[39:0];
+      clamp3_q  <= sum_q[43:40] != '0;
     end
 
   // Maximum over 2, 4, 8 positions as far as they fit into the window, then over two such

@@ -1,8 +1,9 @@
 // Counts the digits of a pass and chooses the threshold's digit (docs/engine.md, 5.9).
 //
-// clear_i    the counts start from 0; in a cycle in which nothing is on its way.
 // digit3_i   digits of the candidates of two words, 0 for lanes without one; any cycle.
 //            They are in the counts three cycles later.
+// clear_i    the counts start from 0, and those of digit3_i one cycle before are the first in them.
+// hold_i     digit3_i of two cycles before does not count.
 // load_i     need_i of total_i candidates are to be kept: before the first pass.
 // begin_i    all counts are complete; the choice takes six cycles from here on.
 // chosen_o, need_o, hit_o  valid six cycles after begin_i: the digit value; how many of the
@@ -20,6 +21,7 @@ module kv_select_radix #(
     input  logic               rst_i,
     input  logic               en_i,
     input  logic               clear_i,
+    input  logic               hold_i,
     input  logic [8*Lanes-1:0] digit3_i,
     input  logic               load_i,
     input  logic [ CountW-1:0] need_i,
@@ -51,7 +53,8 @@ module kv_select_radix #(
     always_ff @(posedge clk_i)
       if (en_i) begin
         sum5_q <= sum;
-        tally_q <= clear_i ? '0 : tally_q + CountW'(sum5_q);
+        if (clear_i) tally_q <= '0;
+        else if (!hold_i) tally_q <= tally_q + CountW'(sum5_q);
       end
 
     assign counts[CountW*v+:CountW] = tally_q;
@@ -80,13 +83,33 @@ module kv_select_radix #(
     end
   end
 
+  // Of value_q only the bits above step_q can be set. After the last step there is none to be tried.
   always_comb begin
-    next_high = '0;
-    next_low  = '0;
-    for (int v = 1; v < 16; v++) begin
-      if (4'(v) == (value_q | step_q | half)) next_high = next_high | counts[CountW*v+:CountW];
-      if (4'(v) == (value_q | half)) next_low = next_low | counts[CountW*v+:CountW];
-    end
+    if (step_q[3]) begin
+      next_high = counts[CountW*12+:CountW];
+      next_low  = counts[CountW*4+:CountW];
+    end else if (step_q[2]) begin
+      next_high = value_q[3] ? counts[CountW*14+:CountW] : counts[CountW*6+:CountW];
+      next_low  = value_q[3] ? counts[CountW*10+:CountW] : counts[CountW*2+:CountW];
+    end else
+      case (value_q[3:2])
+        2'd0: begin
+          next_high = counts[CountW*3+:CountW];
+          next_low  = counts[CountW*1+:CountW];
+        end
+        2'd1: begin
+          next_high = counts[CountW*7+:CountW];
+          next_low  = counts[CountW*5+:CountW];
+        end
+        2'd2: begin
+          next_high = counts[CountW*11+:CountW];
+          next_low  = counts[CountW*9+:CountW];
+        end
+        default: begin
+          next_high = counts[CountW*15+:CountW];
+          next_low  = counts[CountW*13+:CountW];
+        end
+      endcase
   end
 
   always_ff @(posedge clk_i)

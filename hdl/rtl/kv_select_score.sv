@@ -1,31 +1,22 @@
 // Score memory of SELECT: accumulates attention rows, gives digits to the passes
 // (docs/engine.md, 5.9).
 //
-// The scores are kept in 10 columns of 4-bit digits, one memory each, a word (Lanes scores)
-// an address. Digit d of an even word is in column d, of an odd word in column d + 5 (mod
-// 10). So the same digit of two neighbouring words comes from two memories, and a pass reads
-// two words a cycle though every memory has but one read port.
+// The scores are kept as columns of digits (kv_select_columns says in which order).
 //
 // Accumulating: with Decay the memory is read 3 cycles (Ahead) earlier than needed otherwise, and what was
 // read is multiplied. Stages count from 1, where the weight and the score are about to meet.
 //   beat_valid_i, beat_i  a beat taken at t, stage 1 is t + 1 + Ahead; word_i: its word; end_i:
 //                   the last of its row; first_i: of the first row, the scores start from 0; decay_i:
 //                   they are multiplied by lambda_i / 2^16 before (lambda_i: stable).
-//   load_i          in stage 1: the scores of word load_word_i become load_scores_i; load_end_i.
-//                   Never with a beat in stage 1.
+//   load_i          in stage 1: the scores of word load_word_i become load_scores_i; load_end_i. Never with a beat in
+//                   stage 1, and with a word being read only if Pool.
 //   word1_o, end1_o stage 1: what goes through; elem1_i: its lanes that hold elements.
-//   unprot4_i       stage 4: its lanes that are not protected.
 //   bad_o, neg_o, clean_o  lanes of beat_i that are not finite, negative; the cleaned elements; combinational.
 //   valid4_o, word4_o, sat4_o  stage 4: the word is written; lanes that were clamped (0 if
 //                   there is none).
-//   top_o           highest digit that is not 0 in any unprotected score written since word 0 was;
-//                   from two cycles after stage 4 on.
+//   score4_o, nonzero4_o  stage 4: what is written, by lane: its columns, which of them are not 0.
 //   A word must not come again within 4 + Ahead cycles.
-// Scanning (scan_i = 1, with nothing on its way):
-//   pair_i at s     words 2 pair_i and 2 pair_i + 1 are read;
-//   cur_o, prev_o   at s + 2: digit digit_i of them (even word in the low half), and the
-//                   digit above it (above 9 comes digit 0). digit_i has to be stable from
-//                   s - 1 to the end of the scan.
+// Scanning (scan_i = 1, with nothing on its way): as in kv_select_columns.
 // Reading (fetch_i = 1, no beat on its way):
 //   fetch_word_i    at s; columns_o at s + 1: its columns, 40 bits a lane.
 // Nothing moves in a cycle with en_i = 0.
@@ -33,6 +24,7 @@ module kv_select_score #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxTokens = 4096,
     parameter bit Decay = 1'b0,
+    parameter bit Pool = 1'b1,
     localparam int unsigned WordW = $clog2(MaxTokens / Lanes)
 ) (
     input  logic                clk_i,
@@ -52,14 +44,14 @@ module kv_select_score #(
     output logic [   WordW-1:0] word1_o,
     output logic                end1_o,
     input  logic [   Lanes-1:0] elem1_i,
-    input  logic [   Lanes-1:0] unprot4_i,
     output logic [   Lanes-1:0] bad_o,
     output logic [   Lanes-1:0] neg_o,
     output logic [16*Lanes-1:0] clean_o,
     output logic                valid4_o,
     output logic [   WordW-1:0] word4_o,
     output logic [   Lanes-1:0] sat4_o,
-    output logic [         3:0] top_o,
+    output logic [40*Lanes-1:0] score4_o,
+    output logic [10*Lanes-1:0] nonzero4_o,
     input  logic                scan_i,
     input  logic [   WordW-2:0] pair_i,
     input  logic [         3:0] digit_i,
@@ -95,18 +87,15 @@ module kv_select_score #(
   // The word on its way; index is the stage.
   logic [4:2] valid_q;
   logic [WordW-1:0] word2_q, word3_q, word4_q;
-  logic fresh2_q, odd5_q, zero5_q, valid5_q;
   logic [Lanes-1:0] sat3, sat4_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      valid_q  <= '0;
-      valid5_q <= 1'b0;
-      sat4_q   <= '0;
+      valid_q <= '0;
+      sat4_q  <= '0;
     end else if (en_i) begin
-      valid_q  <= {valid_q[3:2], early_valid_q[Ahead] || load_i};
-      valid5_q <= valid_q[4];
-      sat4_q   <= sat3 & {Lanes{valid_q[3]}};
+      valid_q <= {valid_q[3:2], early_valid_q[Ahead] || load_i};
+      sat4_q  <= sat3 & {Lanes{valid_q[3]}};
     end
   end
 
@@ -115,63 +104,39 @@ module kv_select_score #(
       word2_q  <= word1_o;
       word3_q  <= word2_q;
       word4_q  <= word3_q;
-      odd5_q   <= word4_q[0];
-      zero5_q  <= word4_q == '0;
-      fresh2_q <= early_first_q[Ahead] || load_i;
     end
 
   assign valid4_o = valid_q[4];
   assign word4_o  = word4_q;
   assign sat4_o   = sat4_q;
 
-  // Which digit each column's memory has to give: the even word's to the columns of the
-  // digit and the one above, the odd word's to those 5 further on.
-  logic [9:0] odd_q;
-  logic [4:0] cur_q, prev_q;  // place of the digit within a half of the ring, one-hot
-  logic cur_swap_q, prev_swap_q;  // the even word's digit is in columns 5-9
+  // Stage 1: what is read does not matter, the score starts from 0 or from what is loaded.
+  logic anew;
+  assign anew = load_i || (early_valid_q[Ahead] && early_first_q[Ahead]);
 
-  always_ff @(posedge clk_i)
-    if (en_i) begin
-      for (int d = 0; d < 10; d++)
-        if (digit_i == 4'(d)) begin
-          for (int c = 0; c < 10; c++) odd_q[c] <= (c + 10 - d) % 10 >= 5;
-          cur_q       <= 5'(1 << (d % 5));
-          prev_q      <= 5'(1 << ((d + 1) % 5));
-          cur_swap_q  <= d >= 5;
-          prev_swap_q <= (d + 1) % 10 >= 5;
-        end
-    end
+  logic [40*Lanes-1:0] read, score2, write;
 
-  // By lane (read, write, nonzero) and by column.
-  logic [40*Lanes-1:0] read, score2, write, columns;
-  logic [10*Lanes-1:0] nonzero;
-
-  for (genvar c = 0; c < 10; c++) begin : g_column
-    logic [4*Lanes-1:0] rdata, wdata;
-
-    for (genvar i = 0; i < Lanes; i++) begin : g_digit
-      assign wdata[4*i+:4] = write[40*i+4*c+:4];
-      assign read[40*i+4*c+:4] = rdata[4*i+:4];
-    end
-
-    assign columns[4*Lanes*c+:4*Lanes] = rdata;
-
-    kv_ram_1r1w #(
-        .Width(4 * Lanes),
-        .Depth(MaxTokens / Lanes)
-    ) u_ram (
-        .clk_i,
-        .en_i,
-        .we_i   (valid_q[4]),
-        .waddr_i(word4_q),
-        .data_i (wdata),
-        .raddr_i(scan_i ? {pair_i, odd_q[c]} : fetch_i ? fetch_word_i : early_word_q[0]),
-        .zero_i (1'b0),
-        .data_o (rdata)
-    );
-  end
+  kv_select_columns #(
+      .Lanes    (Lanes),
+      .MaxTokens(MaxTokens)
+  ) u_columns (
+      .clk_i,
+      .en_i,
+      .we_i   (valid_q[4]),
+      .waddr_i(word4_q),
+      .data_i (write),
+      .scan_i,
+      .pair_i,
+      .digit_i,
+      .cur_o,
+      .prev_o,
+      .raddr_i(fetch_i ? fetch_word_i : early_word_q[0]),
+      .zero_i (!Decay && !Pool && anew),
+      .data_o (read)
+  );
 
   assign columns_o = read;
+  assign score4_o  = write;
 
   if (Decay) begin : g_decay
     logic [Ahead:0] decay_q;
@@ -179,8 +144,9 @@ module kv_select_score #(
 
     always_ff @(posedge clk_i)
       if (en_i) begin
-        decay_q  <= (Ahead + 1)'({decay_q, decay_i});
-        factor_q <= decay_q[1] ? {1'b0, lambda_i} : 17'h10000;
+        decay_q <= (Ahead + 1)'({decay_q, decay_i});
+        if (!early_valid_q[1] || early_first_q[1]) factor_q <= '0;
+        else factor_q <= decay_q[1] ? {1'b0, lambda_i} : 17'h10000;
       end
 
     for (genvar i = 0; i < Lanes; i++) begin : g_lane
@@ -196,7 +162,15 @@ module kv_select_score #(
 
     logic unused;
     assign unused = &{1'b0, decay_q[Ahead:2]};
-  end else begin : g_plain
+  end else if (Pool) begin : g_plain
+    // The memory gives the pooling its scores while it is loaded.
+    logic anew2_q;
+    always_ff @(posedge clk_i) if (en_i) anew2_q <= anew;
+    assign score2 = read & {40 * Lanes{!anew2_q}};
+
+    logic unused;
+    assign unused = &{1'b0, decay_i, lambda_i};
+  end else begin : g_zeroed
     assign score2 = read;
 
     logic unused;
@@ -209,6 +183,7 @@ module kv_select_score #(
     ) u_lane (
         .clk_i,
         .en_i,
+        .valid0_i  (beat_valid_i),
         .weight_i  (beat_i[16*i+:16]),
         .bad0_o    (bad_o[i]),
         .clean0_o  (clean_o[16*i+:16]),
@@ -217,58 +192,12 @@ module kv_select_score #(
         .load1_i   (load_i),
         .load_i    (load_scores_i[40*i+:40]),
         .score2_i  (score2[40*i+:40]),
-        .fresh2_i  (fresh2_q),
         .sat3_o    (sat3[i]),
         .score4_o  (write[40*i+:40]),
-        .nonzero4_o(nonzero[10*i+:10])
+        .nonzero4_o(nonzero4_o[10*i+:10])
     );
     assign neg_o[i] = clean_o[16*i+15];
   end
-
-  // Digits in use, first by column, then by digit.
-  logic [9:0] used, used5_q, used_q;
-
-  always_comb begin
-    used = '0;
-    for (int i = 0; i < Lanes; i++) if (unprot4_i[i]) used = used | nonzero[10*i+:10];
-  end
-
-  always_ff @(posedge clk_i)
-    if (en_i) begin
-      used5_q <= used;
-      if (valid5_q)
-        used_q <= (zero5_q ? '0 : used_q) | (odd5_q ? {used5_q[4:0], used5_q[9:5]} : used5_q);
-    end
-
-  always_comb begin
-    top_o = 4'd0;
-    for (int d = 0; d < 10; d++) if (used_q[d]) top_o = 4'(d);
-  end
-
-  // Stage s + 1: within each half of the ring; s + 2: which half is which word's.
-  logic [4*Lanes-1:0] cur_a, cur_b, prev_a, prev_b;
-  logic [4*Lanes-1:0] cur_a_q, cur_b_q, prev_a_q, prev_b_q;
-
-  always_comb begin
-    {cur_a, cur_b, prev_a, prev_b} = '0;
-    for (int k = 0; k < 5; k++) begin
-      cur_a  = cur_a | (columns[4*Lanes*k+:4*Lanes] & {4 * Lanes{cur_q[k]}});
-      cur_b  = cur_b | (columns[4*Lanes*(k+5)+:4*Lanes] & {4 * Lanes{cur_q[k]}});
-      prev_a = prev_a | (columns[4*Lanes*k+:4*Lanes] & {4 * Lanes{prev_q[k]}});
-      prev_b = prev_b | (columns[4*Lanes*(k+5)+:4*Lanes] & {4 * Lanes{prev_q[k]}});
-    end
-  end
-
-  always_ff @(posedge clk_i)
-    if (en_i) begin
-      cur_a_q  <= cur_a;
-      cur_b_q  <= cur_b;
-      prev_a_q <= prev_a;
-      prev_b_q <= prev_b;
-    end
-
-  assign cur_o  = cur_swap_q ? {cur_a_q, cur_b_q} : {cur_b_q, cur_a_q};
-  assign prev_o = prev_swap_q ? {prev_a_q, prev_b_q} : {prev_b_q, prev_a_q};
 
 `ifndef SYNTHESIS
   logic again;

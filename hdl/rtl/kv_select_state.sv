@@ -9,9 +9,10 @@
 // pair_i     at s: the states of words 2 pair_i and 2 pair_i + 1 are read.
 // At s + 2:  prev2_i, cur2_i: the digit examined last and the one being counted, even word
 //            low. With apply2_i the candidates whose examined digit is above chosen_i
-//            become kept, those below dropped. valid2_i: which of the two words exist.
+//            become kept, those below dropped. valid2_i: which of the two words exist. ahead2_i: digits of
+//            positions of another word, to be counted instead; 0 with a pair on its way.
 // At s + 3:  keep3_o, cand3_o: the new states (words that do not exist are all dropped);
-//            digit3_o: digits of the candidates, 0 for all others; with write3_i they are
+//            digit3_o: digits of the candidates (or ahead2_i), 0 for all others; with write3_i they are
 //            also stored, at pair3_i.
 // A word and a pair are never written in the same cycle. Nothing moves with en_i = 0.
 module kv_select_state #(
@@ -31,6 +32,7 @@ module kv_select_state #(
     input  logic [        3:0] chosen_i,
     input  logic [8*Lanes-1:0] cur2_i,
     input  logic [8*Lanes-1:0] prev2_i,
+    input  logic [4*Lanes-1:0] ahead2_i,
     output logic [2*Lanes-1:0] keep3_o,
     output logic [2*Lanes-1:0] cand3_o,
     output logic [8*Lanes-1:0] digit3_o,
@@ -81,7 +83,7 @@ module kv_select_state #(
       keep3_q <= keep;
       cand3_q <= cand;
       for (int i = 0; i < 2 * Lanes; i++)
-        digit3_q[4*i+:4] <= cand[i] ? cur2_i[4*i+:4] : 4'd0;
+        digit3_q[4*i+:4] <= (cand[i] ? cur2_i[4*i+:4] : 4'd0) | (i < Lanes ? ahead2_i[4*(i%Lanes)+:4] : 4'd0);
     end
 
   assign keep3_o  = keep3_q;

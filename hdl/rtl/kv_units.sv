@@ -3,7 +3,7 @@
 // unit_i (one-hot, bit opcode - 1) names the command at hand; start_i,
 // beat_valid_i and ready_o have a bit for each. The other inputs go to all units, as their
 // own headers say; cfg_i is the request header. A COMPRESS uses those of SELECT and QUANTIZE, SOURCE and SINK
-// share one. One kind of command is in flight at a time, so pushes and events never meet:
+// share one; between QUANTIZE and DEQUANTIZE stands one rotation. One kind of command is in flight at a time, so pushes and events never meet:
 // they are ORed, and an entry is that of the unit which pushes.
 // An entry, from bit 0: last, pre, non-finite, saturated, 6 bits of bytes, the beat.
 // room_i: the payload FIFO has 4 free places, for ECHO; pf_count_i: its count, for DEQUANTIZE.
@@ -14,7 +14,7 @@ module kv_units #(
     parameter int unsigned TileTokens = 128,  // most rows in a tile
     parameter int unsigned MaxTokens = 4096,  // most positions in a SELECT
     parameter int unsigned PayloadDepth = 64,  // places of the payload FIFO
-    parameter logic [9:0] Features = 10'h3FF,  // built in, bits kv_pkg::FEAT_*
+    parameter logic [11:0] Features = 12'hFFF,  // built in, bits kv_pkg::FEAT_*
     localparam int unsigned CountW = $clog2(PayloadDepth + 1),
     localparam int unsigned EntryW = 16 * Lanes + 10
 ) (
@@ -42,7 +42,7 @@ module kv_units #(
     output logic                pre_last_o,
     output logic                ev_token_o,
     output logic [         9:0] ev_groups_o,
-    output logic [         4:0] ev_saturated_o,
+    output logic [         5:0] ev_saturated_o,
     output logic [         9:0] ev_nonfinite_o
 );
 
@@ -57,7 +57,8 @@ module kv_units #(
 
   // Settings. What a COMPRESS has for its values is what it has for its keys in other fields.
   logic [1:0] scheme;
-  logic axis, layout, compress, keys;
+  logic axis, layout, bf16, compress, keys;
+  logic [1:0] block;  // of the rotation
   logic [2:0] group;
   logic [3:0] bits;
   logic [23:0] rows;
@@ -66,6 +67,8 @@ module kv_units #(
   assign scheme   = cfg_i[kv_pkg::REQ_SCHEME_LSB+:2];
   assign bits     = cfg_i[kv_pkg::REQ_BITS_LSB+:4];
   assign layout   = cfg_i[kv_pkg::REQ_LAYOUT_LSB];
+  assign bf16     = Features[kv_pkg::FEAT_BF16] && cfg_i[kv_pkg::REQ_FORMAT_LSB] == 1'(kv_pkg::FORMAT_BF16);
+  assign block    = Features[kv_pkg::FEAT_ROTATE] ? cfg_i[kv_pkg::REQ_ROTATE_LSB+:2] : 2'(kv_pkg::ROTATE_NONE);
   assign rows     = cfg_i[kv_pkg::REQ_ROWS_LSB+:24];
   assign dims     = cfg_i[kv_pkg::REQ_DIMS_LSB+:10];
   assign compress = Features[kv_pkg::FEAT_COMPRESS] && unit_i[4];
@@ -73,10 +76,17 @@ module kv_units #(
   assign group    = compress && !keys ? cfg_i[kv_pkg::REQ_VALUE_GROUP_LSB+:3] : cfg_i[kv_pkg::REQ_GROUP_LSB+:3];
   assign row_dims = compress ? cfg_i[kv_pkg::REQ_ROW_DIMS_LSB+:10] : dims;
 
+  // Between DEQUANTIZE, the rotation and QUANTIZE; turning: it takes part in the command at hand.
+  logic item, turning, turned, turned_last;
+  logic [EntryW-1:0] item_entry;
+  logic [Width-1:0] turned_beat;
+  logic [1:0] turned_flags;  // {saturated, nonfinite}
+  logic [4:0] turned_bad, turned_over;
+
   // Between SELECT, COMPRESS and QUANTIZE.
   logic [$clog2(MaxTokens)-1:0] row;
   logic [1:0] row_tier;
-  logic row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite, rows_nonfinite;
+  logic row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite, quant_saturated, rows_nonfinite;
   logic select_ready, select_done, select_nonfinite, select_saturated;
 
   assign token[0]     = 1'b0;
@@ -115,6 +125,8 @@ module kv_units #(
         .MaxDim(MaxDim),
         .TileTokens(TileTokens),
         .Compress(Features[kv_pkg::FEAT_COMPRESS]),
+        .Rotate(Features[kv_pkg::FEAT_ROTATE]),
+        .Bf16(Features[kv_pkg::FEAT_BF16]),
         .FlushLatency(kv_pkg::LAT_COMPRESS_FLUSH)
     ) u_quant (
         .clk_i           (clk_i),
@@ -126,11 +138,13 @@ module kv_units #(
         .group_i         (group),
         .bits_i          (bits),
         .layout_i        (layout && !compress),
+        .bf16_i          (bf16),
         .rows_i          (rows),
         .dims_i          (row_dims),
-        .beat_valid_i    (beat_valid_i[1] || row_kept),
-        .beat_i          (beat_i),
-        .beat_last_i     (beat_last_i && !compress),
+        .beat_valid_i    (turning ? turned && unit_i[1] : beat_valid_i[1] || row_kept),
+        .beat_i          (turning ? turned_beat : beat_i),
+        .beat_last_i     (turning ? turned_last : beat_last_i && !compress),
+        .flags_i         (turned_flags & {2{turning}}),
         .ready_o         (ready_o[1]),
         .push_valid_o    (push_valid[1]),
         .push_data_o     (push_entry[EntryW*1+10+:Width]),
@@ -138,6 +152,7 @@ module kv_units #(
         .push_last_o     (quant_last),
         .push_pre_o      (push_entry[EntryW*1+1]),
         .push_nonfinite_o(quant_nonfinite),
+        .push_saturated_o(quant_saturated),
         .ev_token_o      (token[1]),
         .ev_groups_o     (groups[10+:10]),
         .ev_nonfinite_o  (nonfinite[10+:10]),
@@ -153,7 +168,7 @@ module kv_units #(
     );
     assign push_entry[EntryW*1] = quant_last;
     // The last entry of a COMPRESS has the flags of all its parts.
-    assign push_entry[EntryW*1+2+:2] = !compress ? {1'b0, quant_nonfinite} :
+    assign push_entry[EntryW*1+2+:2] = !compress ? {quant_saturated, quant_nonfinite} :
         quant_last ? {select_saturated, select_nonfinite || rows_nonfinite} : 2'b00;
     assign saturated[5+:5] = '0;
   end else begin : gen_no_quant
@@ -168,7 +183,7 @@ module kv_units #(
     assign pre_data_o = '0;
     assign pre_last_o = 1'b0;
     assign section_done = 1'b0;
-    assign {quant_last, quant_nonfinite} = '0;
+    assign {quant_last, quant_nonfinite, quant_saturated} = '0;
   end
 
   if (Features[kv_pkg::FEAT_DEQUANTIZE]) begin : gen_dequant
@@ -176,7 +191,9 @@ module kv_units #(
         .Lanes(Lanes),
         .MaxDim(MaxDim),
         .TileTokens(TileTokens),
-        .PayloadDepth(PayloadDepth)
+        .PayloadDepth(PayloadDepth),
+        .Rotate(Features[kv_pkg::FEAT_ROTATE]),
+        .Bf16(Features[kv_pkg::FEAT_BF16])
     ) u_dequant (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
@@ -187,6 +204,8 @@ module kv_units #(
         .group_i         (group),
         .bits_i          (bits),
         .layout_i        (layout),
+        .bf16_i          (bf16),
+        .block_i         (block),
         .rows_i          (rows),
         .dims_i          (dims),
         .beat_valid_i    (beat_valid_i[2]),
@@ -194,13 +213,13 @@ module kv_units #(
         .beat_last_i     (beat_last_i),
         .ready_o         (ready_o[2]),
         .pf_count_i      (pf_count_i),
-        .push_valid_o    (push_valid[2]),
-        .push_data_o     (push_entry[EntryW*2+10+:Width]),
-        .push_bytes_o    (push_entry[EntryW*2+4+:6]),
-        .push_last_o     (push_entry[EntryW*2+0]),
-        .push_pre_o      (push_entry[EntryW*2+1]),
-        .push_nonfinite_o(push_entry[EntryW*2+2]),
-        .push_saturated_o(push_entry[EntryW*2+3]),
+        .push_valid_o    (item),
+        .push_data_o     (item_entry[10+:Width]),
+        .push_bytes_o    (item_entry[4+:6]),
+        .push_last_o     (item_entry[0]),
+        .push_pre_o      (item_entry[1]),
+        .push_nonfinite_o(item_entry[2]),
+        .push_saturated_o(item_entry[3]),
         .ev_token_o      (token[2]),
         .ev_groups_o     (groups[20+:10]),
         .ev_saturated_o  (saturated[10+:5]),
@@ -208,13 +227,46 @@ module kv_units #(
     );
   end else begin : gen_no_dequant
     assign ready_o[2] = 1'b0;
-    assign push_valid[2] = 1'b0;
-    assign push_entry[EntryW*2+:EntryW] = '0;
+    assign item = 1'b0;
+    assign item_entry = '0;
     assign token[2] = 1'b0;
     assign groups[20+:10] = '0;
     assign saturated[10+:5] = '0;
     assign nonfinite[20+:10] = '0;
   end
+
+  // The rotation: before QUANTIZE, or between DEQUANTIZE and the payload FIFO.
+  if (Features[kv_pkg::FEAT_ROTATE]) begin : gen_rotate
+    assign turning = block != 2'(kv_pkg::ROTATE_NONE);
+
+    kv_rotate #(
+        .Lanes (Lanes),
+        .MaxDim(MaxDim)
+    ) u_rotate (
+        .clk_i         (clk_i),
+        .rst_i         (rst_i),
+        .en_i          (en_i),
+        .block_i       (block),
+        .restore_i     (unit_i[2]),
+        .valid_i       (turning && (beat_valid_i[1] || item)),
+        .beat_i        (unit_i[2] ? item_entry[10+:Width] : beat_i),
+        .last_i        (unit_i[2] ? item_entry[0] : beat_last_i),
+        .nonfinite_i   (item && item_entry[2]),
+        .saturated_i   (item && item_entry[3]),
+        .valid_o       (turned),
+        .beat_o        (turned_beat),
+        .last_o        (turned_last),
+        .nonfinite_o   (turned_flags[0]),
+        .saturated_o   (turned_flags[1]),
+        .ev_nonfinite_o(turned_bad),
+        .ev_saturated_o(turned_over)
+    );
+  end else begin : gen_no_rotate
+    assign {turning, turned, turned_beat, turned_last, turned_flags, turned_bad, turned_over} = '0;
+  end
+
+  assign push_valid[2] = turning ? turned && unit_i[2] : item;
+  assign push_entry[EntryW*2+:EntryW] = turning ? {turned_beat, 6'(2 * Lanes), turned_flags, 1'b0, turned_last} : item_entry;
 
   // SELECT, and the first half of COMPRESS.
   if (Features[kv_pkg::FEAT_SELECT]) begin : gen_select
@@ -334,9 +386,12 @@ module kv_units #(
     ev_nonfinite_o = '0;
     for (int i = 0; i < Units; i++) begin
       ev_groups_o |= groups[10*i+:10];
-      ev_saturated_o |= saturated[5*i+:5];
+      ev_saturated_o |= {1'b0, saturated[5*i+:5]};
       ev_nonfinite_o |= nonfinite[10*i+:10];
     end
+    // Items of DEQUANTIZE go on while others come out of the rotation; what that finds in rows, QUANTIZE does not see.
+    ev_saturated_o += {1'b0, turned_over};
+    ev_nonfinite_o |= {5'd0, turned_bad};
   end
 
   // A COMPRESS pushes from two units.
@@ -353,8 +408,8 @@ module kv_units #(
   logic unused;
   assign unused = &{
     1'b0, unit_i, start_i, cfg_i, scheme, axis, group, bits, layout, rows, dims, row_dims, keys, row,
-    row_tier, row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite,
-    rows_nonfinite,     select_ready, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
+    row_tier, row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite, quant_saturated,
+    rows_nonfinite, item, turning, turned, turned_last, turned_beat, turned_flags, bf16, block, select_ready, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
     beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, pre_start_i
   };
 

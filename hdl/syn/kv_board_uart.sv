@@ -7,7 +7,7 @@ module kv_board_uart #(
     parameter int unsigned MaxDim = 256,
     parameter int unsigned TileTokens = 128,
     parameter int unsigned MaxTokens = 4096,
-    parameter int unsigned Features = 1023,
+    parameter int unsigned Features = 4095,
     parameter logic [31:0] BuildHash = 32'd0,
     parameter int unsigned ClockHz = 50000000,
     parameter int unsigned Baud = 3000000,

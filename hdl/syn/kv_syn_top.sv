@@ -15,7 +15,7 @@ module kv_syn_top #(
     parameter int unsigned MaxDim = 256,
     parameter int unsigned TileTokens = 128,
     parameter int unsigned MaxTokens = 4096,
-    parameter int unsigned Features = 1023
+    parameter int unsigned Features = 4095
 ) (
     input  logic clk_i,
     input  logic si_i,

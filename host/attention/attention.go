@@ -19,6 +19,19 @@ func Floats(bits []uint16) []float64 {
 	return out
 }
 
+// FloatsBF16 converts bfloat16 bits likewise; an infinity counts as the largest
+// bfloat16.
+func FloatsBF16(bits []uint16) []float64 {
+	const largest = 0x7f7f
+	out := make([]float64, len(bits))
+	for i, b := range bits {
+		if f := fp16.BFloatToFloat64(b); f == f {
+			out[i] = max(-fp16.BFloatToFloat64(largest), min(fp16.BFloatToFloat64(largest), f))
+		}
+	}
+	return out
+}
+
 func clean(f float64) float64 {
 	if math.IsNaN(f) {
 		return 0

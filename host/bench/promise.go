@@ -61,9 +61,9 @@ const (
 
 // Promises is the table. How each is measured is said at its sweep.
 var Promises = []Promise{
-	{"quantize", "QUANTIZE of back-to-back tiles: beats of fp16 taken per cycle, headers and all",
+	{"quantize", "QUANTIZE of back-to-back tiles: beats of rows taken per cycle, headers and all",
 		BeatsPerCycle, Limit{true, 0.98, 0}, Each, "QUANTIZE", quantizeTiles},
-	{"dequantize", "DEQUANTIZE of back-to-back tiles: beats of fp16 given per cycle, headers and all",
+	{"dequantize", "DEQUANTIZE of back-to-back tiles: beats of rows given per cycle, headers and all",
 		BeatsPerCycle, Limit{true, 0.98, 0}, Each, "DEQUANTIZE", dequantizeTiles},
 	{"compress", "COMPRESS: beats of K and V rows taken per cycle, the choice before them left out",
 		BeatsPerCycle, Limit{true, 0.95, 0}, Each, "COMPRESS", compressRows},

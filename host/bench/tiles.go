@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 
+	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/internal/fp16"
@@ -36,6 +37,43 @@ func layouts(rows, dims int, quick bool) (all []packet.Layout) {
 	return all
 }
 
+// turned lists layouts with rotations and of bfloat16, as far as the device has them:
+// every width, scheme and axis, in groups of 32 (16 where these do not fit).
+func turned(info driver.Info, rows, dims int, quick bool) (all []packet.Layout) {
+	var forms []packet.Layout
+	for _, size := range []int{32, 64, 128} {
+		if info.Has(1<<regmap.FeatRotate) && dims%size == 0 {
+			forms = append(forms, packet.Layout{Rotate: size})
+		}
+	}
+	if info.Has(1 << regmap.FeatBF16) {
+		forms = append(forms, packet.Layout{Format: regmap.FormatBF16})
+	}
+	bits := allBits
+	if quick {
+		bits = []int{2, 8}
+	}
+	for _, l := range forms {
+		for _, l.Axis = range []uint32{regmap.AxisToken, regmap.AxisChannel} {
+			along := dims
+			if l.Axis == regmap.AxisChannel {
+				along = rows
+			}
+			if l.Group = 32; along%32 != 0 {
+				l.Group = 16
+			}
+			for _, l.Scheme = range []uint32{regmap.SchemeAsym, regmap.SchemeSym} {
+				for _, l.Bits = range bits {
+					if along%l.Group == 0 {
+						all = append(all, l)
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
 // layoutSettings names a layout in words of the command line.
 func layoutSettings(l packet.Layout) Settings {
 	axis, scheme := "token", "asym"
@@ -49,7 +87,14 @@ func layoutSettings(l packet.Layout) Settings {
 	if l.Group == 0 {
 		group = "row"
 	}
-	return Settings{{"axis", axis}, {"scheme", scheme}, {"group", group}, {"bits", l.Bits}}
+	s := Settings{{"axis", axis}, {"scheme", scheme}, {"group", group}, {"bits", l.Bits}}
+	if l.Rotate > 0 {
+		s = append(s, Setting{"rotate", l.Rotate})
+	}
+	if l.Format == regmap.FormatBF16 {
+		s = append(s, Setting{"format", "bf16"})
+	}
+	return s
 }
 
 // queue is the number of tiles by which two queues differ: beyond the commands
@@ -58,7 +103,7 @@ func layoutSettings(l packet.Layout) Settings {
 func queue(beats int) int { return max(regmap.MaxInFlight, min(64, 4096/beats)) }
 
 // tiles measures what a tile costs in a long queue of its kind: the beats of
-// fp16 of some tiles, by the difference in busy cycles between twice as many tiles
+// rows of some tiles, by the difference in busy cycles between twice as many tiles
 // and just as many. So what it takes to fill the engine, once, is left out, and
 // every cycle of a further tile is in: header, checks, payload, trailer.
 func (b *bench) tiles(op uint32) error {
@@ -71,7 +116,7 @@ func (b *bench) tiles(op uint32) error {
 	}
 	beats := rows * dims / b.p.Lanes
 	tiles := queue(beats)
-	for _, l := range layouts(rows, dims, b.opt.Quick) {
+	for _, l := range append(layouts(rows, dims, b.opt.Quick), turned(b.dev.Info(), rows, dims, b.opt.Quick)...) {
 		payload, size := values, l.QuantizedBytes(rows, dims)
 		if op == regmap.OpDequantize {
 			payload, size = codes[:size], 2*rows*dims

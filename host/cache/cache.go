@@ -5,7 +5,7 @@
 // Per layer l and key-value head h the file has
 //
 //	layers.{l}.heads.{h}.k.codes, .v.codes   U8: what QUANTIZE gives for the first rows kept
-//	layers.{l}.heads.{h}.k.fp16, .v.fp16     F16 [R, D]: the remaining rows kept, bit for bit
+//	layers.{l}.heads.{h}.k.fp16, .v.fp16     F16 [R, D]: the remaining rows kept, bit for bit; of a policy with format bf16 k.bf16, v.bf16, BF16
 //	layers.{l}.heads.{h}.positions           I64: the positions kept, ascending; only if the policy evicts
 //	layers.{l}.heads.{h}.tiers               U8: the tier of each row kept; only if the policy has tiers
 //
@@ -39,7 +39,7 @@ type Head struct {
 // tiers the quantized ones come first.
 type Part struct {
 	Codes []byte   // scales, minima and codes
-	FP16  []uint16 // rows that stay binary16
+	FP16  []uint16 // rows that stay binary16, or bfloat16 if that is the policy's format
 }
 
 // Bytes counts what a cache takes.
@@ -78,7 +78,7 @@ func (c *Cache) Bytes(l, h int) Bytes {
 	case pol.Evicts():
 		b.Positions = positionBytes * int64(len(head.Positions))
 	}
-	for _, p := range parts(pol, c.Prefix, head) {
+	for _, p := range parts(pol, c.Prefix, c.Dims, head) {
 		b.Residual += 2 * int64(len(p.data.FP16))
 		codes := int64(p.codeBits(c.Dims) / 8)
 		b.Codes += codes

@@ -37,7 +37,7 @@ func fill(c *Cache, layers, heads int) *Cache {
 			if pol.Tiers != nil {
 				l[h].Tiers = someTiers(pol, c.Prefix, l[h].Positions)
 			}
-			for _, p := range parts(pol, c.Prefix, &l[h]) {
+			for _, p := range parts(pol, c.Prefix, c.Dims, &l[h]) {
 				for range p.codeBytes(c.Dims) {
 					p.data.Codes = append(p.data.Codes, byte(r.Uint32()))
 				}
@@ -72,7 +72,7 @@ func someTiers(pol policy.Policy, n int, positions []int) []uint8 {
 }
 
 func TestWriteRead(t *testing.T) {
-	for _, name := range []string{"full", "streaming", "h2o", "kivi-2", "kivi-4", "qserve-4", "h2o+kivi-4", "streaming+qserve-4", "tiers", "h2o+tiers", "zipcache", "rules"} {
+	for _, name := range []string{"full", "streaming", "h2o", "kivi-2", "kivi-4", "qserve-4", "h2o+kivi-4", "streaming+qserve-4", "tiers", "h2o+tiers", "zipcache", "h2o+quarot-3", "rules"} {
 		var c *Cache
 		if name == "rules" {
 			c = withRules(t, 300, 64)
@@ -142,7 +142,7 @@ func TestSections(t *testing.T) {
 	pol = pol.With(policy.Override{Recent: new(int), Tiers: &policy.Tiers{25, 25, 25, 25}}).Resolve(n)
 	head := Head{Positions: All(n)}
 	head.Tiers = someTiers(pol, n, head.Positions)
-	l, _ := pol.VLayout()
+	l, _ := pol.VLayout(64)
 	var section []byte
 	for i, tier := range head.Tiers {
 		for range session.RowBytes(l, dims, tier) {
@@ -151,7 +151,7 @@ func TestSections(t *testing.T) {
 	}
 	c := session.Compressed{Selected: session.Selected{Positions: head.Positions, Tiers: head.Tiers}, K: section, V: section}
 	got := FromCompressed(pol, n, dims, c)
-	for i, p := range parts(pol, n, &got) {
+	for i, p := range parts(pol, n, dims, &got) {
 		jobs := p.jobs(dims)
 		var decoded [][]uint16
 		for t := range jobs {

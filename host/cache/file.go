@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
 )
 
@@ -38,10 +39,14 @@ func (c *Cache) Write(ctx context.Context, path string) error {
 		for h := range c.Layers[l] {
 			head := &c.Layers[l][h]
 			pol := c.Policy.At(l, h)
-			for _, p := range parts(pol, c.Prefix, head) {
+			rest := safetensors.FP16
+			if pol.IsBF16() {
+				rest = safetensors.BFloat16
+			}
+			for _, p := range parts(pol, c.Prefix, c.Dims, head) {
 				entries = append(entries,
 					safetensors.Bytes(headName(l, h, p.name+".codes"), p.data.Codes),
-					safetensors.FP16(headName(l, h, p.name+".fp16"), p.data.FP16, int64(len(p.data.FP16)/c.Dims), int64(c.Dims)))
+					rest(headName(l, h, p.restName(pol)), p.data.FP16, int64(len(p.data.FP16)/c.Dims), int64(c.Dims)))
 			}
 			if pol.Evicts() {
 				entries = append(entries, safetensors.Int64(headName(l, h, "positions"), toInt64(head.Positions)))
@@ -52,6 +57,14 @@ func (c *Cache) Write(ctx context.Context, path string) error {
 		}
 	}
 	return safetensors.WriteFile(ctx, path, meta, entries)
+}
+
+// restName names the tensor of the rows that are not quantized.
+func (p part) restName(pol policy.Policy) string {
+	if pol.IsBF16() {
+		return p.name + ".bf16"
+	}
+	return p.name + ".fp16"
 }
 
 func toInt64(list []int) []int64 {

@@ -17,10 +17,11 @@ type part struct {
 	data   *Part
 }
 
-// parts gives the keys and the values of a head that follows pol.
-func parts(pol policy.Policy, prefix int, h *Head) [2]part {
-	k, _ := pol.KLayout()
-	v, _ := pol.VLayout()
+// parts gives the keys and the values of a head, of rows of dims elements, that
+// follows pol.
+func parts(pol policy.Policy, prefix, dims int, h *Head) [2]part {
+	k, _ := pol.KLayout(dims)
+	v, _ := pol.VLayout(dims)
 	kept := pol.Kept(prefix)
 	out := [2]part{
 		{name: "k", layout: k, kept: kept, rows: pol.QuantizedRows(kept, pol.KBits, pol.KAxis), data: &h.K},
@@ -164,7 +165,7 @@ func FromCompressed(pol policy.Policy, n, dims int, c session.Compressed) Head {
 	for _, j := range c.Positions {
 		h.Tiers = append(h.Tiers, c.Tiers[j])
 	}
-	p := parts(pol, n, &h)
+	p := parts(pol, n, dims, &h)
 	p[0].split(c.K, dims)
 	p[1].split(c.V, dims)
 	return h
@@ -176,7 +177,7 @@ func (c *Cache) Coded(l int) []session.Coded {
 	var out []session.Coded
 	for side := range 2 {
 		for h := range c.Layers[l] {
-			out = append(out, parts(c.Policy.At(l, h), c.Prefix, &c.Layers[l][h])[side].jobs(c.Dims)...)
+			out = append(out, parts(c.Policy.At(l, h), c.Prefix, c.Dims, &c.Layers[l][h])[side].jobs(c.Dims)...)
 		}
 	}
 	return out
@@ -188,7 +189,7 @@ func (c *Cache) Rows(l int, decoded [][]uint16) (k, v [][]uint16) {
 	var out [2][][]uint16
 	for side := range out {
 		for h := range c.Layers[l] {
-			p := parts(c.Policy.At(l, h), c.Prefix, &c.Layers[l][h])[side]
+			p := parts(c.Policy.At(l, h), c.Prefix, c.Dims, &c.Layers[l][h])[side]
 			n := len(p.jobs(c.Dims))
 			out[side] = append(out[side], p.restore(decoded[:n], c.Dims))
 			decoded = decoded[n:]

@@ -138,6 +138,9 @@ func (r reader) settings(c *Cache, pol policy.Policy, whose string) error {
 		if f.bits == policy.FP16Bits && pol.Tiers == nil {
 			continue
 		}
+		if rotate := pol.Rotate; rotate > 0 && c.Dims%rotate != 0 || rotate == policy.RotateRow && c.Dims%policy.Rotations[0] != 0 {
+			return r.fail("", "rows of %d elements cannot be rotated in blocks of 32, 64 or 128 as its policy says", c.Dims)
+		}
 		if g := pol.Group; c.Dims%regmap.DimStep != 0 || f.axis == policy.Token && g != policy.GroupRow && c.Dims%g != 0 {
 			return r.fail("", "rows of %d elements cannot be quantized in groups of %d", c.Dims, g)
 		}
@@ -149,7 +152,7 @@ func (r reader) settings(c *Cache, pol policy.Policy, whose string) error {
 func (r reader) head(c *Cache, l, h int) error {
 	head := &c.Layers[l][h]
 	pol := c.Policy.At(l, h)
-	if err := r.holds(pol.Kept(c.Prefix), l, h); err != nil {
+	if err := r.holds(pol, pol.Kept(c.Prefix), l, h); err != nil {
 		return err
 	}
 	if err := r.positions(c, pol, l, h); err != nil {
@@ -158,7 +161,11 @@ func (r reader) head(c *Cache, l, h int) error {
 	if err := r.tiers(c, pol, l, h); err != nil {
 		return err
 	}
-	for _, p := range parts(pol, c.Prefix, head) {
+	dtype, read := safetensors.F16, readFP16
+	if pol.IsBF16() {
+		dtype, read = safetensors.BF16, readBF16
+	}
+	for _, p := range parts(pol, c.Prefix, c.Dims, head) {
 		codes, err := r.f.Tensor(headName(l, h, p.name+".codes"))
 		if err != nil {
 			return err
@@ -169,30 +176,43 @@ func (r reader) head(c *Cache, l, h int) error {
 		if p.data.Codes, err = codes.ReadBytes(); err != nil {
 			return err
 		}
-		rest, err := r.f.Tensor(headName(l, h, p.name+".fp16"))
+		rest, err := r.f.Tensor(headName(l, h, p.restName(pol)))
 		if err != nil {
 			return err
 		}
-		if s := rest.Shape(); rest.DType() != safetensors.F16 || len(s) != 2 || s[0] != int64(p.fp16Rows()) || s[1] != int64(c.Dims) {
-			return rest.Fail(ErrCache, "it is %s %v, want F16 [%d %d]", rest.DType(), s, p.fp16Rows(), c.Dims)
+		if s := rest.Shape(); rest.DType() != dtype || len(s) != 2 || s[0] != int64(p.fp16Rows()) || s[1] != int64(c.Dims) {
+			return rest.Fail(ErrCache, "it is %s %v, want %s [%d %d]", rest.DType(), s, dtype, p.fp16Rows(), c.Dims)
 		}
-		if p.data.FP16, _, err = rest.ReadFP16(0, rest.Elements()); err != nil {
+		if p.data.FP16, err = read(rest); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// readFP16 reads a whole F16 tensor, bit for bit.
+func readFP16(t safetensors.Tensor) ([]uint16, error) {
+	rows, _, err := t.ReadFP16(0, t.Elements())
+	return rows, err
+}
+
+// readBF16 reads a whole BF16 tensor, bit for bit.
+func readBF16(t safetensors.Tensor) ([]uint16, error) {
+	rows, _, err := t.ReadBF16(0, t.Elements())
+	return rows, err
+}
+
 // holds checks that the keys of a head can be as many as the policy says,
 // whatever their widths: a row takes more than a byte.
-func (r reader) holds(kept, l, h int) error {
+func (r reader) holds(pol policy.Policy, kept, l, h int) error {
 	bytes := int64(0)
-	for _, what := range []string{"k.codes", "k.fp16"} {
+	keys := part{name: "k"}
+	for _, what := range []string{"k.codes", keys.restName(pol)} {
 		t, err := r.f.Tensor(headName(l, h, what))
 		if err != nil {
 			return err
 		}
-		if bytes += t.Bytes(); what == "k.fp16" && int64(kept) > bytes {
+		if bytes += t.Bytes(); what != "k.codes" && int64(kept) > bytes {
 			return t.Fail(ErrCache, "%d bytes of keys, want those of %d rows", bytes, kept)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/host/trace"
+	"github.com/kvaccel/kvaccel/internal/fp16"
 )
 
 // maxScore is where the engine's scores saturate.
@@ -137,7 +138,7 @@ func (r *run) selection(ctx context.Context, l, h int, layer trace.Layer, scores
 	case scores != nil:
 		sel.ScoresIn = scores
 	case p.Scorer == policy.KeyNorm:
-		sel.KeyRows, sel.RowDims = layer.K[h][:r.n*r.t.D], r.t.D
+		sel.KeyRows, sel.RowDims = halves(layer, layer.K[h][:r.n*r.t.D]), r.t.D
 	case p.Scorer == policy.Random:
 		sel.Weights = randomRows(l, h, r.n)
 	default:
@@ -155,9 +156,21 @@ func (r *run) selection(ctx context.Context, l, h int, layer trace.Layer, scores
 	return sel, nil
 }
 
+// halves gives rows as binary16, which key norms are taken of.
+func halves(layer trace.Layer, rows []uint16) []uint16 {
+	if !layer.BF16 {
+		return rows
+	}
+	out := make([]uint16, len(rows))
+	for i, f := range layer.Floats(rows) {
+		out[i] = fp16.FromFloat64(max(-fp16.MaxFinite, min(fp16.MaxFinite, f)))
+	}
+	return out
+}
+
 // tierLayout is how a policy with tiers has keys and values coded.
-func tierLayout(p policy.Policy) (keys packet.Layout, valueGroup int) {
-	keys, _ = p.KLayout()
+func tierLayout(p policy.Policy, dims int) (keys packet.Layout, valueGroup int) {
+	keys, _ = p.KLayout(dims)
 	if p.KAxis == policy.Token {
 		keys.Bits = 0
 	}
@@ -176,7 +189,7 @@ func (r *run) compress(ctx context.Context, l int, layer trace.Layer, tiered []i
 		c := session.Compression{Selection: sel, Dims: r.t.D, K: layer.K[h][:r.n*r.t.D], V: layer.V[h][:r.n*r.t.D]}
 		c.Rank, c.TopK = p.Ranks(r.n)
 		c.ProtTier = p.ProtectedTier()
-		c.Keys, c.ValueGroup = tierLayout(p)
+		c.Keys, c.ValueGroup = tierLayout(p, r.t.D)
 		return c, err
 	})
 	if err != nil {

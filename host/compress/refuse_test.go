@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/host/hosttest"
 	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/safetensors"
@@ -69,6 +70,9 @@ func TestRefuses(t *testing.T) {
 		"prefix too long":    {bare, hosttest.Policy(t, "kivi-4"), Options{Prefix: 101}, "emu:", ErrPrefix, "100 positions|101"},
 		"prefix negative":    {bare, hosttest.Policy(t, "kivi-4"), Options{Prefix: -1}, "emu:", ErrPrefix, "-1"},
 		"impossible policy":  {bare, policy.Full().With(policy.Override{KBits: hosttest.Ptr(7)}), Options{}, "emu:", policy.ErrInvalid, "k-bits"},
+		"no rotation built":  {bare, hosttest.Policy(t, "h2o+quarot-4").With(policy.Override{TopK: hosttest.Ptr(0)}), Options{}, "emu:?features=0x3ff", driver.ErrUnsupported, "h2o+quarot-4|ROTATE"},
+		"rotation of 64":     {bare, hosttest.Policy(t, "kivi-4").With(policy.Override{Rotate: hosttest.Ptr(64)}), Options{}, "emu:", session.ErrGeometry, "keys|64 elements divides no rows of 32"},
+		"rotated tiers":      {bare, hosttest.Policy(t, "quarot-4").With(policy.Override{Tiers: &policy.Tiers{50, 50}}), Options{}, "emu:", policy.ErrInvalid, "COMPRESS|rotate"},
 		"group over the row": {bare, hosttest.Policy(t, "kivi-4").With(policy.Override{Group: hosttest.Ptr(64)}), Options{}, "emu:", session.ErrGeometry, "values|64"},
 	} {
 		_, err := Run(t.Context(), hosttest.Device(t, c.uri), c.tr, c.pol, c.opt)

@@ -17,7 +17,7 @@ import (
 // RestoredHead is one key-value head as it can be used again.
 type RestoredHead struct {
 	Positions []int    // kept, ascending
-	K, V      []uint16 // len(Positions) x Dims binary16 values
+	K, V      []uint16 // len(Positions) x Dims values in the format of the policy
 }
 
 // Restored is a restored cache. As JSON it is the report of kvaccel restore.
@@ -102,13 +102,17 @@ func restoreLayer(ctx context.Context, s *session.Session, c *cache.Cache, l int
 }
 
 // Write writes the restored rows to a safetensors file, whole or not at all:
-// layers.{l}.heads.{h}.k and .v, F16 [T', D], and .positions, I64 [T'].
+// layers.{l}.heads.{h}.k and .v, F16 or BF16 [T', D], and .positions, I64 [T'].
 func (r *Restored) Write(ctx context.Context, path string) error {
 	pol, err := json.Marshal(r.Policy)
 	if err != nil {
 		return err
 	}
 	meta := map[string]string{"format": "kvaccel-restored", "version": "1", "policy": string(pol), "model": r.Model, "prefix": strconv.Itoa(r.Prefix)}
+	rows := safetensors.FP16
+	if r.Policy.IsBF16() {
+		rows = safetensors.BFloat16
+	}
 	var entries []safetensors.Entry
 	for l, heads := range r.Layers {
 		for h, head := range heads {
@@ -118,7 +122,7 @@ func (r *Restored) Write(ctx context.Context, path string) error {
 				positions[i] = int64(j)
 			}
 			shape := []int64{int64(len(positions)), int64(r.Dims)}
-			entries = append(entries, safetensors.FP16(name+"k", head.K, shape...), safetensors.FP16(name+"v", head.V, shape...), safetensors.Int64(name+"positions", positions))
+			entries = append(entries, rows(name+"k", head.K, shape...), rows(name+"v", head.V, shape...), safetensors.Int64(name+"positions", positions))
 		}
 	}
 	return safetensors.WriteFile(ctx, path, meta, entries)

@@ -25,7 +25,7 @@ type Result struct {
 	Policy        policy.Policy `json:"policy"` // resolved for the prefix
 	Trace         TraceInfo     `json:"trace"`
 
-	BytesIn     int64       `json:"bytes_in"`  // prefix as fp16, keys and values
+	BytesIn     int64       `json:"bytes_in"`  // prefix in 16 bits an element, keys and values
 	BytesOut    int64       `json:"bytes_out"` // sum of Bytes
 	Bytes       cache.Bytes `json:"bytes"`
 	BitsPerElem float64     `json:"bits_per_element"`      // bits out per element of the prefix
@@ -54,8 +54,9 @@ type TraceInfo struct {
 	Dims      int     `json:"dims"`
 	Prefix    int     `json:"prefix"`
 	Scale     float64 `json:"attention_scale"`
+	Rows      string  `json:"rows"`       // format of the rows as the engine got them: fp16 or bf16
 	Scores    string  `json:"scores"`     // recorded, computed, mixed or none
-	Saturated int64   `json:"saturated"`  // values beyond the fp16 range, taken as +-65504
+	Saturated int64   `json:"saturated"`  // values beyond the range of the rows' format, taken as its largest
 	NonFinite int64   `json:"non_finite"` // NaN and infinities
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kvaccel/kvaccel/driver"
 	"github.com/kvaccel/kvaccel/driver/packet"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/cache"
 	"github.com/kvaccel/kvaccel/host/parallel"
 	"github.com/kvaccel/kvaccel/host/policy"
@@ -57,6 +58,8 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	if pol.Ceiling != nil {
 		return nil, fmt.Errorf("%s has a ceiling, which %w", pol.Name, ErrStepwise)
 	}
+	info := dev.Info()
+	pol, why := pol.InFormat(t.BF16(), info.Has(1<<regmap.FeatBF16), n, t.Layers, t.Hkv)
 	plan, err := pol.Heads(n, t.Layers, t.Hkv)
 	if err != nil {
 		return nil, err
@@ -64,6 +67,7 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	r := &run{
 		s: session.New(dev), t: t, pol: pol.Resolve(n), plan: plan, n: n, progress: opt.Progress,
 		cache: &cache.Cache{Model: t.Model, Prefix: n, Dims: t.D},
+		bf16:  pol.IsBF16(),
 		res:   &Result{SchemaVersion: SchemaVersion, Source: dev.Info().Source, Device: dev.Info(), Trace: traceInfo(t, n), Warnings: pol.Warnings()},
 	}
 	if err := r.s.Require("policy "+pol.Name, pol.Features()...); err != nil {
@@ -71,6 +75,12 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 	}
 	if err := r.check(); err != nil {
 		return nil, err
+	}
+	if r.res.Trace.Rows = string(policy.FP16); r.bf16 {
+		r.res.Trace.Rows = string(policy.BF16)
+	}
+	if why != "" {
+		r.res.Warnings = append(r.res.Warnings, "the trace is bf16, its rows are converted to fp16: "+why)
 	}
 	for l := range t.Layers {
 		if err := r.layer(ctx, l); err != nil {
@@ -95,6 +105,7 @@ type run struct {
 	cache    *cache.Cache
 	quality  quality.Collector
 	measure  bool // fidelity can be measured
+	bf16     bool // the rows are bfloat16
 	res      *Result
 	progress func(Progress)
 	done     int
@@ -153,15 +164,15 @@ func (r *run) check() error {
 // of dims elements.
 func checkHead(s *session.Session, pol policy.Policy, n, dims int) error {
 	if pol.Tiers != nil {
-		keys, group := tierLayout(pol)
+		keys, group := tierLayout(pol, dims)
 		return s.CheckCompress(n, dims, keys, group)
 	}
-	if l, ok := pol.KLayout(); ok {
+	if l, ok := pol.KLayout(dims); ok {
 		if err := s.CheckTile(l, dims); err != nil {
 			return fmt.Errorf("keys: %w", err)
 		}
 	}
-	if l, ok := pol.VLayout(); ok {
+	if l, ok := pol.VLayout(dims); ok {
 		if err := s.CheckTile(l, dims); err != nil {
 			return fmt.Errorf("values: %w", err)
 		}
@@ -179,11 +190,10 @@ func (r *run) layer(ctx context.Context, l int) error {
 	for _, p := range r.plan[l] {
 		needQ = needQ || p.NeedsAttention(r.n) && r.t.AttnRows(l) == 0
 	}
-	layer, c, err := r.t.Layer(l, needQ)
+	layer, original, err := r.read(l, needQ)
 	if err != nil {
 		return err
 	}
-	r.converted(c)
 	heads := make([]cache.Head, r.t.Hkv)
 	r.step("select", l)
 	if err := r.choose(ctx, l, layer, heads); err != nil {
@@ -205,7 +215,26 @@ func (r *run) layer(ctx context.Context, l int) error {
 		return fmt.Errorf("layer %d: %w", l, err)
 	}
 	r.step("measure", l)
-	return r.compare(ctx, l, layer, restored)
+	return r.compare(ctx, l, original, restored)
+}
+
+// read reads a layer in the format of the run, and as what the restored rows are
+// compared with: a trace of bfloat16 as it stands, any other as binary16.
+func (r *run) read(l int, withQ bool) (layer, original trace.Layer, err error) {
+	as, own := r.t.Layer, r.t.Layer
+	if r.bf16 {
+		as = r.t.LayerBF16
+	}
+	if r.t.BF16() {
+		own = r.t.LayerBF16
+	}
+	layer, c, err := as(l, withQ)
+	r.converted(c)
+	if original = layer; err == nil && r.measure && r.bf16 != r.t.BF16() {
+		original, _, err = own(l, false)
+		original.Q = layer.Q
+	}
+	return layer, original, err
 }
 
 // converted counts what the trace had to be changed in.
@@ -231,12 +260,12 @@ func (r *run) quantize(ctx context.Context, l int, layer trace.Layer, heads []ca
 	for _, keys := range []bool{true, false} {
 		for h := range heads {
 			p := r.plan[l][h]
-			switch layout, _ := p.KLayout(); {
+			switch layout, _ := p.KLayout(r.t.D); {
 			case p.Tiers != nil:
 			case keys:
 				side(p, layer.K[h], heads[h].Positions, p.KBits, p.KAxis, layout, &heads[h].K)
 			default:
-				layout, _ = p.VLayout()
+				layout, _ = p.VLayout(r.t.D)
 				side(p, layer.V[h], heads[h].Positions, p.VBits, p.VAxis, layout, &heads[h].V)
 			}
 		}
@@ -271,7 +300,7 @@ func (r *run) compare(ctx context.Context, l int, layer trace.Layer, restored []
 		samples[h], err = quality.Head{
 			Scale: r.t.Scale, Prefix: r.n, T: r.t.T, D: r.t.D,
 			K: layer.K[h], V: layer.V[h], Q: layer.Q[h*group : (h+1)*group],
-			Positions: restored[h].Positions, KeptK: restored[h].K, KeptV: restored[h].V,
+			Positions: restored[h].Positions, KeptK: restored[h].K, KeptV: restored[h].V, BF16: layer.BF16, KeptBF16: r.bf16,
 		}.Measure(ctx)
 		return err
 	})

@@ -81,7 +81,7 @@ func weights(ctx context.Context, t *trace.Trace, l int, layer trace.Layer, head
 	}
 	k, q := make([][]float64, len(heads)), make([][]float64, len(heads))
 	for i, head := range heads {
-		k[i] = attention.Floats(layer.K[head/(t.Hq/t.Hkv)][:n*t.D])
+		k[i] = layer.Floats(layer.K[head/(t.Hq/t.Hkv)][:n*t.D])
 		q[i] = attention.Floats(layer.Q[head][:n*t.D])
 	}
 	err := parallel.Each(ctx, len(queries), func(i int) error {

@@ -16,6 +16,7 @@ import (
 	"math"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/regmap"
 	"github.com/kvaccel/kvaccel/host/attention"
 	"github.com/kvaccel/kvaccel/host/compress"
 	"github.com/kvaccel/kvaccel/host/llm"
@@ -61,11 +62,17 @@ func Run(ctx context.Context, dev driver.Device, t *trace.Trace, pol policy.Poli
 			return nil, t.MissingQ(l, "the steps of a decode")
 		}
 	}
+	info := dev.Info()
+	pol, why := pol.InFormat(t.BF16(), info.Has(1<<regmap.FeatBF16), r.n, t.Layers, t.Hkv)
 	heads, err := pol.Heads(r.n, t.Layers, t.Hkv)
 	if err != nil {
 		return nil, err
 	}
 	warnings := pol.Warnings()
+	if why != "" {
+		warnings = append(warnings, "the trace is bf16, its rows are converted to fp16: "+why)
+	}
+	r.bf16 = pol.IsBF16()
 	pol = policy.Merge(pol.Resolve(r.n), heads)
 	if r.cache, err = kvengine.New(r.cfg, kvengine.RecordAll).Fork(r.s, pol, 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Name, err)
@@ -88,6 +95,7 @@ type replay struct {
 	t       *trace.Trace
 	s       *session.Session
 	n       int // prefill
+	bf16    bool
 	cfg     llm.Config
 	cache   *kvengine.Cache
 	layers  []trace.Layer
@@ -122,7 +130,11 @@ func (r *replay) run(ctx context.Context, res *Result, steps int, progress func(
 		progress = func(int, int) {}
 	}
 	for l := range r.t.Layers {
-		layer, _, err := r.t.Layer(l, true)
+		read := r.t.Layer
+		if r.t.BF16() {
+			read = r.t.LayerBF16
+		}
+		layer, _, err := read(l, true)
 		if err != nil {
 			return err
 		}
@@ -173,7 +185,7 @@ func (r *replay) append(ctx context.Context, at, n int) error {
 	for l, layer := range r.layers {
 		err := r.cache.Attend(ctx, llm.Step{
 			Layer: l, First: at, N: n,
-			Q: rows(layer.Q, at, n, r.t.D, factor), K: rows(layer.K, at, n, r.t.D, 1), V: rows(layer.V, at, n, r.t.D, 1),
+			Q: rows(attention.Floats, layer.Q, at, n, r.t.D, factor), K: rows(layer.Floats, layer.K, at, n, r.t.D, 1), V: rows(layer.Floats, layer.V, at, n, r.t.D, 1),
 			Out: make([]float32, n*r.cfg.Heads*r.t.D),
 		})
 		if err != nil {
@@ -184,10 +196,10 @@ func (r *replay) append(ctx context.Context, at, n int) error {
 }
 
 // rows gives n rows of all heads from row at on: n x heads x d.
-func rows(heads [][]uint16, at, n, d int, factor float64) []float32 {
+func rows(floats func([]uint16) []float64, heads [][]uint16, at, n, d int, factor float64) []float32 {
 	out := make([]float32, n*len(heads)*d)
 	for h, head := range heads {
-		for i, f := range attention.Floats(head[at*d:][:n*d]) {
+		for i, f := range floats(head[at*d:][:n*d]) {
 			out[(i/d*len(heads)+h)*d+i%d] = float32(f * factor)
 		}
 	}
@@ -202,7 +214,7 @@ func (r *replay) measure(ctx context.Context, at int) error {
 	return parallel.Each(ctx, len(r.samples), func(i int) error {
 		l, h := i/r.cfg.KVHeads, i%r.cfg.KVHeads
 		layer := r.layers[l]
-		m := quality.Head{Scale: r.t.Scale, Prefix: at, T: at + 1, D: r.t.D, K: layer.K[h][:end], V: layer.V[h][:end]}
+		m := quality.Head{Scale: r.t.Scale, Prefix: at, T: at + 1, D: r.t.D, K: layer.K[h][:end], V: layer.V[h][:end], BF16: layer.BF16, KeptBF16: r.bf16}
 		for _, q := range layer.Q[h*group:][:group] {
 			m.Q = append(m.Q, q[:end])
 		}

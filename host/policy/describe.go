@@ -8,6 +8,9 @@ import (
 // Describe puts a policy into words.
 func (p Policy) Describe() string {
 	s := p.describeRows()
+	if p.IsBF16() {
+		s = strings.ReplaceAll(s, "fp16", "bf16") + "; rows bf16"
+	}
 	if p.Evicts() {
 		keep := []string{fmt.Sprintf("first %d", p.Sinks), "last " + amount(&p.Recent, p.RecentPercent)}
 		if p.Budget != nil || p.BudgetPercent > 0 {
@@ -58,6 +61,9 @@ func (p Policy) describeRows() string {
 		return s
 	}
 	s := fmt.Sprintf("K %s; V %s", side(p.KBits, p.KAxis), side(p.VBits, p.VAxis))
+	if w := p.rotationWords(); w != "" && p.Quantizes() {
+		s += "; " + w
+	}
 	if p.Quantizes() {
 		s += fmt.Sprintf("; last %d kept rows fp16", p.Residual)
 	}

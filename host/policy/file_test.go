@@ -56,7 +56,7 @@ func TestParseFile(t *testing.T) {
 // Every setting can be written in a file, and its value is read.
 func TestSettings(t *testing.T) {
 	values := map[string]string{
-		"k-bits": "8", "v-bits": "8", "k-axis": "token", "v-axis": "token", "scheme": "sym", "layout": "q8_0", "group": "row", "residual": "9", "sinks": "2",
+		"k-bits": "8", "v-bits": "8", "k-axis": "token", "v-axis": "token", "scheme": "sym", "layout": "q8_0", "group": "row", "rotate": "64", "format": "bf16", "residual": "9", "sinks": "2",
 		"recent": "5%", "topk": "7", "budget": "30%", "scorer": "key-norm", "observe": "4", "probe": "3%", "lambda": "0.5", "normalise": "true",
 		"pool": "7", "pool-mode": "max", "shared": "true", "pyramid": "10", "adaptive": "25%", "tiers": "8:50,2:50", "protected": "4", "ceiling": "180KiB",
 	}

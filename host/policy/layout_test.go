@@ -17,8 +17,8 @@ func TestBlockLayouts(t *testing.T) {
 	} {
 		p := lookup(t, string(l))
 		for _, p := range []Policy{p, lookup(t, "h2o+"+string(l)), lookup(t, "kivi-2").With(Override{Layout: &l}), Full().With(Override{Layout: &l})} {
-			k, kq := p.KLayout()
-			v, vq := p.VLayout()
+			k, kq := p.KLayout(64)
+			v, vq := p.VLayout(64)
 			if err := p.Validate(); err != nil || k != want || v != want || !kq || !vq {
 				t.Errorf("%s, %s: %v, keys %+v, values %+v", l, p.Name, err, k, v)
 			}
@@ -31,7 +31,7 @@ func TestBlockLayouts(t *testing.T) {
 			t.Errorf("%s is read as %q, %v", l, got, err)
 		}
 	}
-	if k, _ := Full().KLayout(); k.Block {
+	if k, _ := Full().KLayout(64); k.Block {
 		t.Error("full has blocks")
 	}
 	if l, err := ParseLayout("native"); l != Native || err != nil {

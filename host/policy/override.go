@@ -13,6 +13,8 @@ type Override struct {
 	VAxis          *Axis    `json:"v_axis,omitempty"`
 	Scheme         *Scheme  `json:"scheme,omitempty"`
 	Group          *int     `json:"group,omitempty"`
+	Rotate         *int     `json:"rotate,omitempty"`
+	Format         *Format  `json:"format,omitempty"`
 	Residual       *int     `json:"residual,omitempty"`
 	Sinks          *int     `json:"sinks,omitempty"`
 	Recent         *int     `json:"recent,omitempty"`

@@ -57,6 +57,16 @@ type Policy struct {
 	// bits, axis, scheme and group of all that does not stay fp16.
 	Layout Layout `json:"layout,omitempty"`
 
+	// Rotate is how many elements of a row are rotated together, by the
+	// Walsh-Hadamard transform, before they are quantized and back after they are
+	// restored: 32, 64, 128 or RotateRow; 0 is no rotation. Rows that stay
+	// fp16 are not rotated.
+	Rotate int `json:"rotate,omitempty"`
+
+	// Format is that of all rows. What stays as it is ("fp16" elsewhere in this
+	// package) then stays in this format.
+	Format Format `json:"format,omitempty"`
+
 	// Residual is how many of the last kept rows stay fp16, bit for bit. With
 	// ResidualInRecent it is at most Recent: of a policy that also evicts,
 	// only the rows kept for being recent form the window.
@@ -163,14 +173,19 @@ func (p Policy) topK() int {
 	return *p.TopK
 }
 
-// KLayout is the engine's layout for keys; ok is false if they stay fp16.
-func (p Policy) KLayout() (l packet.Layout, ok bool) { return p.layout(p.KBits, p.KAxis) }
+// KLayout is the engine's layout for keys of dims elements; ok is false if they
+// stay fp16.
+func (p Policy) KLayout(dims int) (l packet.Layout, ok bool) { return p.layout(p.KBits, p.KAxis, dims) }
 
-// VLayout is the engine's layout for values; ok is false if they stay fp16.
-func (p Policy) VLayout() (l packet.Layout, ok bool) { return p.layout(p.VBits, p.VAxis) }
+// VLayout is the engine's layout for values of dims elements; ok is false if they
+// stay fp16.
+func (p Policy) VLayout(dims int) (l packet.Layout, ok bool) { return p.layout(p.VBits, p.VAxis, dims) }
 
-func (p Policy) layout(bits int, axis Axis) (packet.Layout, bool) {
-	l := packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: p.Group, Bits: bits, Block: p.Layout != Native}
+func (p Policy) layout(bits int, axis Axis, dims int) (packet.Layout, bool) {
+	l := packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: p.Group, Bits: bits, Block: p.Layout != Native, Rotate: p.rotation(dims)}
+	if p.IsBF16() {
+		l.Format = regmap.FormatBF16
+	}
 	switch p.Scheme {
 	case Sym:
 		l.Scheme = regmap.SchemeSym

@@ -48,15 +48,15 @@ func TestPresets(t *testing.T) {
 		t.Errorf("h2o keeps %d of 3", p.Kept(3))
 	}
 	p := lookup(t, "kivi-2")
-	k, kq := p.KLayout()
-	v, vq := p.VLayout()
+	k, kq := p.KLayout(64)
+	v, vq := p.VLayout(64)
 	if want := (packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisChannel, Group: 32, Bits: 2}); k != want || !kq || p.Residual != 128 {
 		t.Errorf("kivi-2 keys: %+v %v", k, kq)
 	}
 	if want := (packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisToken, Group: 32, Bits: 2}); v != want || !vq {
 		t.Errorf("kivi-2 values: %+v %v", v, vq)
 	}
-	if k, ok := lookup(t, "qserve-4").KLayout(); !ok || k.Group != 0 || k.Axis != regmap.AxisToken || k.Bits != 4 {
+	if k, ok := lookup(t, "qserve-4").KLayout(64); !ok || k.Group != 0 || k.Axis != regmap.AxisToken || k.Bits != 4 {
 		t.Errorf("qserve-4 keys: %+v", k)
 	}
 }

@@ -44,17 +44,18 @@ type Planned struct {
 }
 
 const (
-	h2oSource   = "Zhang et al., H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models, NeurIPS 2023"
-	sinksSource = "Xiao et al., Efficient Streaming Language Models with Attention Sinks, ICLR 2024"
-	kiviSource  = "Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024"
-	tovaSource  = "Oren et al., Transformers are Multi-State RNNs, EMNLP 2024"
-	ggmlSource  = "ggml, block_"
-	snapSource  = "Li et al., SnapKV: LLM Knows What You are Looking for Before Generation, NeurIPS 2024"
-	pyraSource  = "Cai et al., PyramidKV: Dynamic KV Cache Compression based on Pyramidal Information Funneling, 2024"
-	adaSource   = "Feng et al., Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation for Efficient LLM Inference, 2024"
-	zipSource   = "He et al., ZipCache: Accurate and Efficient KV Cache Quantization with Salient Token Identification, NeurIPS 2024"
-	knormSource = "Devoto et al., A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression, EMNLP 2024"
-	qserve      = "Lin et al., QServe: W4A8KV4 Quantization and System Co-design for Efficient LLM Serving, MLSys 2025"
+	h2oSource    = "Zhang et al., H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models, NeurIPS 2023"
+	sinksSource  = "Xiao et al., Efficient Streaming Language Models with Attention Sinks, ICLR 2024"
+	kiviSource   = "Liu et al., KIVI: A Tuning-Free Asymmetric 2bit Quantization for KV Cache, ICML 2024"
+	tovaSource   = "Oren et al., Transformers are Multi-State RNNs, EMNLP 2024"
+	ggmlSource   = "ggml, block_"
+	snapSource   = "Li et al., SnapKV: LLM Knows What You are Looking for Before Generation, NeurIPS 2024"
+	pyraSource   = "Cai et al., PyramidKV: Dynamic KV Cache Compression based on Pyramidal Information Funneling, 2024"
+	adaSource    = "Feng et al., Ada-KV: Optimizing KV Cache Eviction by Adaptive Budget Allocation for Efficient LLM Inference, 2024"
+	zipSource    = "He et al., ZipCache: Accurate and Efficient KV Cache Quantization with Salient Token Identification, NeurIPS 2024"
+	knormSource  = "Devoto et al., A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression, EMNLP 2024"
+	quarotSource = "Ashkboos et al., QuaRot: Outlier-Free 4-Bit Inference in Rotated LLMs, NeurIPS 2024"
+	qserve       = "Lin et al., QServe: W4A8KV4 Quantization and System Co-design for Efficient LLM Serving, MLSys 2025"
 )
 
 // Presets lists the policies that Lookup knows by one name.
@@ -73,6 +74,8 @@ func Presets() []Preset {
 		{"kivi-2", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 2 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(2)},
 		{"kivi-4", Quantization, "K per channel over 32 tokens, V per token over 32 dims, 4 bits asymmetric; last 128 kept rows fp16", kiviSource, kivi(4)},
 		{"qserve-4", Quantization, "K and V per token over the whole row of a head, 4 bits asymmetric", qserve, qserve4()},
+		{"quarot-4", Quantization, "K and V rotated over the row of a head (Walsh-Hadamard, in blocks of up to 128), then per token over the whole row, 4 bits asymmetric", quarotSource, quarot(4)},
+		{"quarot-3", Quantization, "as quarot-4, 3 bits", quarotSource, quarot(3)},
 		{"q8_0", Quantization, "K and V along the row in the layout of ggml's block_q8_0: 32 elements, 8 bits symmetric; codes from the stored scale", ggmlSource + "q8_0", blocked(Q80)},
 		{"q4_0", Quantization, "K and V along the row in the layout of ggml's block_q4_0: 32 elements, 4 bits, scale from the element of largest magnitude; codes from the stored scale", ggmlSource + "q4_0", blocked(Q40)},
 		{"q4_1", Quantization, "K and V along the row in the layout of ggml's block_q4_1: 32 elements, 4 bits asymmetric; codes from the stored scale", ggmlSource + "q4_1", blocked(Q41)},
@@ -176,20 +179,26 @@ func qserve4() Policy {
 	return p
 }
 
+func quarot(bits int) Policy {
+	p := qserve4()
+	p.Name, p.KBits, p.VBits, p.Rotate = fmt.Sprintf("quarot-%d", bits), bits, bits, RotateRow
+	return p
+}
+
 // Plans lists the known methods that the engine cannot do yet, or that are no
 // fixed settings.
 func Plans() []Planned {
 	const (
 		nonUni  = "non-uniform codes and fp16 outliers"
-		rotate  = "a Walsh-Hadamard transform before quantizing"
+		turbo   = "non-uniform codes behind its rotation; quarot-4 rotates and codes uniformly"
 		host    = "scores that the host computes from the keys"
 		found   = "budgets found beforehand for each layer or head; a policy file can state them"
 		lowRank = "a low-rank correction beside the codes"
 		sets    = "precisions found beforehand; policy tiers, or a policy file, can state them"
 	)
 	return []Planned{
-		{"gear", lowRank}, {"keydiff", host}, {"kvquant", nonUni}, {"mikv", sets}, {"qaq", sets}, {"quarot", rotate}, {"razorattention", found},
-		{"scissorhands", "a history of sums over windows of queries; lambda comes close"}, {"turboquant", rotate}, {"zigzagkv", found},
+		{"gear", lowRank}, {"keydiff", host}, {"kvquant", nonUni}, {"mikv", sets}, {"qaq", sets}, {"razorattention", found},
+		{"scissorhands", "a history of sums over windows of queries; lambda comes close"}, {"turboquant", turbo}, {"zigzagkv", found},
 	}
 }
 

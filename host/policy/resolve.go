@@ -132,6 +132,8 @@ func (p Policy) features(need map[int]bool) {
 		{p.Quantizes() || p.Ceiling != nil, regmap.FeatQuantize},
 		{p.Quantizes() || p.Tiers != nil || p.Ceiling != nil, regmap.FeatDequantize},
 		{p.Evicts() && p.Tiers == nil || p.Adaptive != nil || p.Normalise || p.Ceiling != nil, regmap.FeatSelect},
+		{p.Quantizes() && p.Rotate != 0, regmap.FeatRotate},
+		{p.IsBF16() && (p.Quantizes() || p.Tiers != nil), regmap.FeatBF16},
 		{p.Tiers != nil, regmap.FeatCompress},
 		{p.Tiers != nil || p.Ceiling != nil, regmap.FeatTiers},
 		{p.Pool > 1, regmap.FeatPool},

@@ -93,6 +93,9 @@ func (r Rule) check() error {
 	if r.Set.Pyramid != nil || r.Set.Adaptive != nil || r.Set.Shared != nil || r.Set.Ceiling != nil {
 		return bad("pyramid, adaptive, shared and ceiling are settings of the whole model: a rule cannot set them")
 	}
+	if r.Set.Format != nil {
+		return bad("format is that of all rows: a rule cannot set it")
+	}
 	return nil
 }
 

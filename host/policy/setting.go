@@ -29,6 +29,8 @@ func Settings() []Setting {
 		{"scheme", "asym (scale and minimum) or sym (scale); offset is that of layout q4_0", false, word(func(o *Override) **Scheme { return &o.Scheme }, Asym, Sym, Offset)},
 		{"layout", "native, or ggml's blocks of 32: q8_0, q4_0 or q4_1, which set scheme, bits, group and axes", false, readLayout},
 		{"group", "elements of a group: 16, 32, 64, 128 or row", false, readGroup},
+		{"rotate", "elements of a row rotated together (Walsh-Hadamard) before quantizing: 32, 64, 128, row (the largest of these that divides it) or none", false, readRotate},
+		{"format", "format of the rows: fp16, bf16, or auto: bf16 for a trace of BF16, if the engine has it and nothing in the policy is for fp16 alone", false, readFormat},
 		{"residual", "last kept rows that stay fp16", false, number(func(o *Override) **int { return &o.Residual })},
 		{"sinks", "first positions always kept", false, number(func(o *Override) **int { return &o.Sinks })},
 		{"recent", "last positions always kept, as a number or a share of the prefix such as 10%", false, share(func(o *Override) (**int, **int) { return &o.Recent, &o.RecentPercent })},

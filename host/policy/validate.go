@@ -20,7 +20,7 @@ func bad(format string, args ...any) error {
 // Validate reports the first setting that no engine could follow. Whether a
 // certain engine can, with dims and positions known, is for package session.
 func (p Policy) Validate() error {
-	for _, check := range []func() error{p.checkCoding, p.checkLayout, p.checkTiers, p.checkNumbers, p.checkScores, p.checkCeiling} {
+	for _, check := range []func() error{p.checkCoding, p.checkLayout, p.checkRotation, p.checkFormat, p.checkTiers, p.checkNumbers, p.checkScores, p.checkCeiling} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -132,6 +132,7 @@ func (p Policy) Warnings() []string {
 		{!ranks && p.Observe != ObserveAll, "observe has no effect without topk: no scores are needed"},
 		{!ranks && (p.Pool > 1 || p.Decays()), "pool and lambda have no effect without topk: no scores are needed"},
 		{!p.Quantizes() && p.Tiers == nil && p.Residual > 0, "residual has no effect: keys and values stay fp16 anyway"},
+		{!p.Quantizes() && p.Rotate != 0, "rotate has no effect: keys and values stay fp16, and only what is quantized is rotated"},
 		{p.Tiers == nil && p.Protected != 0, "protected has no effect without tiers"},
 		{!p.Evicts() && (p.Pyramid > 0 || p.Adaptive != nil), "pyramid and adaptive have no effect without topk: nothing is evicted"},
 	} {

@@ -38,6 +38,10 @@ type Head struct {
 	Q            [][]uint16 // T x D for each query head of the group
 	Positions    []int      // kept, ascending
 	KeptK, KeptV []uint16   // len(Positions) x D, restored
+
+	// BF16 says that K and V are bfloat16, KeptBF16 that KeptK and KeptV are; else
+	// they are binary16. Q is binary16.
+	BF16, KeptBF16 bool
 }
 
 // Samples are the measures of one key-value head, one entry for each query
@@ -71,10 +75,18 @@ type meter struct {
 	topRef, top     topK
 }
 
+// floats are the values of rows in a format.
+func floats(bits []uint16, bf16 bool) []float64 {
+	if bf16 {
+		return attention.FloatsBF16(bits)
+	}
+	return attention.Floats(bits)
+}
+
 func newMeter(h Head) *meter {
 	m := &meter{
 		Head: h,
-		k:    attention.Floats(h.K), v: attention.Floats(h.V), k2: attention.Floats(h.KeptK), v2: attention.Floats(h.KeptV),
+		k:    floats(h.K, h.BF16), v: floats(h.V, h.BF16), k2: floats(h.KeptK, h.KeptBF16), v2: floats(h.KeptV, h.KeptBF16),
 		kept: make([]bool, h.Prefix),
 		s:    make([]float64, h.T), s2: make([]float64, len(h.Positions)+h.T-h.Prefix),
 		o: make([]float64, h.D), o2: make([]float64, h.D),

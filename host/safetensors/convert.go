@@ -35,9 +35,9 @@ func (t Tensor) eachChunk(first, count int64, width int, do func(raw []byte)) er
 	return nil
 }
 
-// Converted counts what a conversion to binary16 met.
+// Converted counts what a conversion to 16 bits met.
 type Converted struct {
-	Saturated int64 // finite values beyond the binary16 range, taken as +-65504
+	Saturated int64 // finite values beyond the range, taken as the largest finite
 	NonFinite int64 // NaN and infinities, passed on as they are
 }
 
@@ -76,8 +76,46 @@ func (t Tensor) ReadFP16(first, count int64) ([]uint16, Converted, error) {
 	default:
 		return nil, stats, t.Fail(ErrConvert, "it is %s, want %s", t.dtype, joinDTypes(F16, BF16, F32))
 	}
+	out, err := t.readWords(first, count, width, one)
+	return out, stats, err
+}
+
+// ReadBF16 is ReadFP16 for bfloat16: BF16 comes as it stands, F16 and F32 are
+// rounded.
+func (t Tensor) ReadBF16(first, count int64) ([]uint16, Converted, error) {
+	var (
+		width = 2
+		one   func(raw []byte) uint16
+		stats Converted
+	)
+	switch t.dtype {
+	case BF16:
+		one = func(raw []byte) uint16 {
+			b := binary.LittleEndian.Uint16(raw)
+			if b&0x7f80 == 0x7f80 {
+				stats.NonFinite++
+			}
+			return b
+		}
+	case F16:
+		one = func(raw []byte) uint16 { return toBFloat(fp16.ToFloat64(binary.LittleEndian.Uint16(raw)), &stats) }
+	case F32:
+		width = 4
+		one = func(raw []byte) uint16 {
+			return toBFloat(float64(math.Float32frombits(binary.LittleEndian.Uint32(raw))), &stats)
+		}
+	default:
+		return nil, stats, t.Fail(ErrConvert, "it is %s, want %s", t.dtype, joinDTypes(F16, BF16, F32))
+	}
+	out, err := t.readWords(first, count, width, one)
+	return out, stats, err
+}
+
+// readWords reads count elements of width bytes from element first on as one
+// makes them.
+func (t Tensor) readWords(first, count int64, width int, one func(raw []byte) uint16) ([]uint16, error) {
 	if count < 0 || count > t.elements {
-		return nil, stats, t.Fail(ErrShape, "%d elements asked for, it has %d", count, t.elements)
+		return nil, t.Fail(ErrShape, "%d elements asked for, it has %d", count, t.elements)
 	}
 	out := make([]uint16, 0, count)
 	err := t.eachChunk(first, count, width, func(raw []byte) {
@@ -86,9 +124,23 @@ func (t Tensor) ReadFP16(first, count int64) ([]uint16, Converted, error) {
 		}
 	})
 	if err != nil {
-		return nil, stats, err
+		return nil, err
 	}
-	return out, stats, nil
+	return out, nil
+}
+
+// toBFloat rounds once to bfloat16; finite values stay finite.
+func toBFloat(f float64, stats *Converted) uint16 {
+	b := fp16.BFloatFromFloat64(f)
+	if b&0x7f80 != 0x7f80 {
+		return b
+	}
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		stats.NonFinite++
+		return b
+	}
+	stats.Saturated++
+	return b&0x8000 | 0x7f7f
 }
 
 // toHalf rounds once to binary16; finite values stay finite.

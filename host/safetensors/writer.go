@@ -33,6 +33,11 @@ func FP16(name string, data []uint16, shape ...int64) Entry {
 	return Entry{name, F16, shape, func(w io.Writer) error { return writeWords(w, data) }}
 }
 
+// BFloat16 is a BF16 entry with the given bits.
+func BFloat16(name string, data []uint16, shape ...int64) Entry {
+	return Entry{name, BF16, shape, func(w io.Writer) error { return writeWords(w, data) }}
+}
+
 // Int64 is an I64 entry of one dimension.
 func Int64(name string, data []int64) Entry {
 	return Entry{name, I64, []int64{int64(len(data))}, func(w io.Writer) error { return writeWords(w, data) }}

@@ -68,7 +68,7 @@ func (s *Session) CheckCompress(n, dims int, keys packet.Layout, valueGroup int)
 	if err := s.CheckSelect(n); err != nil {
 		return err
 	}
-	values := packet.Layout{Scheme: keys.Scheme, Axis: regmap.AxisToken, Group: valueGroup}
+	values := packet.Layout{Scheme: keys.Scheme, Format: keys.Format, Axis: regmap.AxisToken, Group: valueGroup}
 	if err := s.CheckTile(values, dims); err != nil {
 		return fmt.Errorf("values: %w", err)
 	}
@@ -76,6 +76,8 @@ func (s *Session) CheckCompress(n, dims int, keys packet.Layout, valueGroup int)
 		return fmt.Errorf("keys: %w", err)
 	}
 	switch {
+	case keys.Rotate != 0:
+		return fmt.Errorf("%w: COMPRESS does not rotate", ErrGeometry)
 	case keys.Block:
 		return fmt.Errorf("%w: COMPRESS has no block layouts", ErrGeometry)
 	case keys.Scheme > regmap.SchemeSym:
@@ -92,6 +94,9 @@ func (s *Session) checkCompression(c Compression) error {
 	}
 	if err := s.CheckCompress(c.N, c.Dims, c.Keys, c.ValueGroup); err != nil {
 		return err
+	}
+	if c.KeyRows != nil && c.Keys.Format == regmap.FormatBF16 {
+		return fmt.Errorf("%w: COMPRESS takes the norms of binary16 keys alone", ErrGeometry)
 	}
 	if c.KeyRows != nil && c.RowDims != c.Dims {
 		return fmt.Errorf("%w: norms of keys of %d elements, rows of %d", ErrGeometry, c.RowDims, c.Dims)

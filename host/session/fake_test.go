@@ -15,6 +15,7 @@ import (
 // restored values repeats the first byte of its codes.
 type fake struct {
 	params   regmap.Params
+	lacks    uint32 // features
 	headers  [][]byte
 	payloads [][]byte
 	queue    [][]byte
@@ -30,7 +31,7 @@ type fake struct {
 func newFake() *fake { return &fake{params: regmap.DefaultParams(), active: 1<<32 - 50} }
 
 func (f *fake) Info() driver.Info {
-	return driver.Info{URI: "fake:", Source: driver.Emulator, Features: 1<<10 - 1, Params: f.params}
+	return driver.Info{URI: "fake:", Source: driver.Emulator, Features: driver.AllFeatures() &^ f.lacks, Params: f.params}
 }
 
 func (f *fake) ReadReg(_ context.Context, addr uint32) (uint32, error) {

@@ -190,6 +190,9 @@ func (s *Session) CheckTile(l packet.Layout, dims int) error {
 	if _, err := packet.GroupCode(l.Group); err != nil {
 		return fmt.Errorf("%w: %w", ErrGeometry, err)
 	}
+	if err := s.checkRows(l, dims); err != nil {
+		return err
+	}
 	if l.Axis == regmap.AxisChannel {
 		if l.Group == 0 {
 			return fmt.Errorf("%w: a group of the whole row is per token only; per channel want 16, 32, 64 or 128", ErrGeometry)
@@ -201,6 +204,33 @@ func (s *Session) CheckTile(l packet.Layout, dims int) error {
 	}
 	if l.Group != 0 && dims%l.Group != 0 {
 		return fmt.Errorf("%w: groups of %d do not divide rows of %d elements; a smaller group or the row does", ErrGeometry, l.Group, dims)
+	}
+	return nil
+}
+
+// checkRows reports whether the engine takes rows of dims elements in the format
+// of a layout, and rotates them as it says.
+func (s *Session) checkRows(l packet.Layout, dims int) error {
+	if l.Format == regmap.FormatBF16 {
+		if err := s.Require("bfloat16", regmap.FeatBF16); err != nil {
+			return err
+		}
+		if l.Block || l.Rotate != 0 {
+			return fmt.Errorf("%w: rows of bfloat16 are neither rotated nor stored in ggml's blocks", ErrGeometry)
+		}
+	}
+	if l.Rotate == 0 {
+		return nil
+	}
+	if err := s.Require("a rotation", regmap.FeatRotate); err != nil {
+		return err
+	}
+	if _, err := packet.RotateCode(l.Rotate); err != nil || dims%l.Rotate != 0 {
+		what := fmt.Sprintf("a rotation of %d elements divides no", l.Rotate)
+		if err != nil {
+			what = "no rotation divides"
+		}
+		return fmt.Errorf("%w: %s rows of %d elements; there are 32, 64 and 128", ErrGeometry, what, dims)
 	}
 	return nil
 }

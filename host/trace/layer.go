@@ -3,13 +3,33 @@ package trace
 import (
 	"slices"
 
+	"github.com/kvaccel/kvaccel/host/attention"
 	"github.com/kvaccel/kvaccel/host/safetensors"
 )
 
-// Layer is one layer's tensors as binary16 bits: per head T x D, row by row.
+// Layer is one layer's tensors as bits of 16: per head T x D, row by row.
 type Layer struct {
-	K, V [][]uint16 // Hkv heads
-	Q    [][]uint16 // Hq heads; nil if the trace has none
+	K, V [][]uint16 // Hkv heads; binary16, or with BF16 bfloat16
+	Q    [][]uint16 // Hq heads, binary16; nil if the trace has none
+	BF16 bool
+}
+
+// Floats are the values of keys or values as the engine takes them.
+func (x Layer) Floats(bits []uint16) []float64 {
+	if x.BF16 {
+		return attention.FloatsBF16(bits)
+	}
+	return attention.Floats(bits)
+}
+
+// BF16 reports whether all keys and values of the trace are bfloat16.
+func (t *Trace) BF16() bool {
+	for _, x := range t.layers {
+		if x.k.DType() != safetensors.BF16 || x.v.DType() != safetensors.BF16 {
+			return false
+		}
+	}
+	return true
 }
 
 // HasQ reports whether layer l has queries.
@@ -25,17 +45,30 @@ func (t *Trace) MissingQ(l int, what string) error {
 	return fail(t.Name, tensorName(l, "q"), ErrMissing, "%s need the queries, or recorded weights in %s", what, tensorName(l, "attn"))
 }
 
-// Layer reads layer l, the queries only if withQ is set and the trace has them.
+// Layer reads layer l as binary16, the queries only if withQ is set and the trace
+// has them.
 func (t *Trace) Layer(l int, withQ bool) (Layer, safetensors.Converted, error) {
+	return t.layer(l, withQ, Layer{})
+}
+
+// LayerBF16 is Layer with keys and values as bfloat16.
+func (t *Trace) LayerBF16(l int, withQ bool) (Layer, safetensors.Converted, error) {
+	return t.layer(l, withQ, Layer{BF16: true})
+}
+
+func (t *Trace) layer(l int, withQ bool, out Layer) (Layer, safetensors.Converted, error) {
 	var (
-		out   Layer
 		total safetensors.Converted
 		x     = t.layers[l]
 	)
-	read := func(from safetensors.Tensor, heads int) (rows [][]uint16, err error) {
+	read := func(from safetensors.Tensor, heads int, bf16 bool) (rows [][]uint16, err error) {
+		bits := from.ReadFP16
+		if bf16 {
+			bits = from.ReadBF16
+		}
 		n, stride := int64(t.T)*int64(t.D), int64(t.stored)*int64(t.D)
 		for h := range int64(heads) {
-			head, c, err := from.ReadFP16(h*stride, n)
+			head, c, err := bits(h*stride, n)
 			if err != nil {
 				return nil, err
 			}
@@ -45,14 +78,14 @@ func (t *Trace) Layer(l int, withQ bool) (Layer, safetensors.Converted, error) {
 		return rows, nil
 	}
 	var err error
-	if out.K, err = read(x.k, t.Hkv); err != nil {
+	if out.K, err = read(x.k, t.Hkv, out.BF16); err != nil {
 		return Layer{}, total, err
 	}
-	if out.V, err = read(x.v, t.Hkv); err != nil {
+	if out.V, err = read(x.v, t.Hkv, out.BF16); err != nil {
 		return Layer{}, total, err
 	}
 	if withQ && x.hasQ {
-		if out.Q, err = read(x.q, t.Hq); err != nil {
+		if out.Q, err = read(x.q, t.Hq, false); err != nil {
 			return Layer{}, total, err
 		}
 	}

@@ -7,7 +7,7 @@
 //	layers.{l}.attn              [1, Hq, Tq, T] or [Hq, Tq, T], optional: weights of the last Tq positions' queries
 //
 // of F16, BF16 or F32. Other tensors are ignored. Everything is handed out as
-// binary16 bits; see [safetensors.Tensor.ReadFP16] for the rounding.
+// binary16 bits, keys and values also as bfloat16; see [safetensors.Tensor.ReadFP16] for the rounding.
 package trace
 
 import (

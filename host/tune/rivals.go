@@ -13,7 +13,7 @@ import (
 // rivals are the fixed presets that a tuned policy is held against: alone, and
 // joined, cut to its bytes where they have a budget.
 var rivals = []string{
-	"q8_0", "q4_0", "q4_1", "qserve-4", "kivi-4", "kivi-2", "zipcache",
+	"q8_0", "q4_0", "q4_1", "qserve-4", "quarot-4", "quarot-3", "kivi-4", "kivi-2", "zipcache",
 	"streaming", "recent", "random", "h2o", "snapkv", "h2o+kivi-4", "h2o+kivi-2", "snapkv+kivi-4", "snapkv+kivi-2", "snapkv+q8_0",
 }
 

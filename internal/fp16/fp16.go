@@ -45,6 +45,23 @@ func FromFloat64(f float64) uint16 {
 	return sign | (uint16(e+13)<<10 + m)
 }
 
+// BFloatFromFloat64 rounds to the nearest bfloat16, as FromFloat64 does.
+func BFloatFromFloat64(f float64) uint16 {
+	sign := uint16(math.Float64bits(f) >> 48 & 0x8000)
+	f = math.Abs(f)
+	switch {
+	case math.IsNaN(f):
+		return 0x7fc0
+	case f >= 0x1.ffp127:
+		return sign | 0x7f80
+	case f < 0x1p-126:
+		return sign | uint16(math.RoundToEven(f*0x1p133))
+	}
+	_, e := math.Frexp(f)
+	m := uint16(math.RoundToEven(math.Ldexp(f, 8-e)))
+	return sign | (uint16(e+125)<<7 + m)
+}
+
 // BFloatToFloat64 converts bfloat16 bits to the value they stand for.
 func BFloatToFloat64(b uint16) float64 {
 	return float64(math.Float32frombits(uint32(b) << 16))

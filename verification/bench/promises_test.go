@@ -25,7 +25,7 @@ const moreRTL = "KVACCEL_RTL"
 
 // known lists the promises that are broken, each with its reason in
 // docs/performance.md. One that is kept after all does not belong here.
-var known = []string{"select-long"}
+var known = []string{}
 
 // quick is the set that is compared between engines.
 var quick = bench.Options{Quick: true}

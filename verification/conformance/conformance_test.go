@@ -73,10 +73,12 @@ func TestEmulator(t *testing.T) {
 		"emu:?lanes=2&max-dim=32&tile-tokens=16&max-tokens=256",
 		"emu:?lanes=4&max-dim=128&tile-tokens=32&max-tokens=1024",
 		"emu:?lanes=16&max-dim=512&tile-tokens=256&max-tokens=65536",
-		"emu:?lanes=2&max-dim=128&features=0xb", // no DEQUANTIZE
-		"emu:?features=5",                       // ECHO and DEQUANTIZE alone
-		"emu:?lanes=4&features=0x23f",           // COMPRESS, but no pooling, decay or key norms
-		"emu:?lanes=16&features=0x1cf",          // these three, but no tiers, no COMPRESS and no SOURCE
+		"emu:?lanes=2&max-dim=128&features=0xb",  // no DEQUANTIZE
+		"emu:?features=5",                        // ECHO and DEQUANTIZE alone
+		"emu:?lanes=4&features=0x23f",            // COMPRESS, but no pooling, decay or key norms
+		"emu:?lanes=16&features=0x1cf",           // these three, but no tiers, no COMPRESS and no SOURCE
+		"emu:?lanes=2&max-dim=64&features=0x407", // rotation, but no bfloat16
+		"emu:?lanes=4&max-dim=64&features=0xa3f", // bfloat16, but no rotation
 	} {
 		t.Run(uri, func(t *testing.T) { run(t, uri, emulator.Open, drivertest.Options{Seed: uint64(i)}) })
 	}

@@ -58,9 +58,15 @@ func promises(t *testing.T, uri string, open driver.Opener) {
 						worst = min(worst, b.tiles(op, packet.Layout{Scheme: scheme, Axis: axis, Group: group, Bits: bits}))
 					}
 				}
+				for _, bits := range []int{2, 8} {
+					for _, size := range []int{32, 64, 128} {
+						worst = min(worst, b.tiles(op, packet.Layout{Scheme: scheme, Axis: axis, Group: 32, Bits: bits, Rotate: size}))
+					}
+					worst = min(worst, b.tiles(op, packet.Layout{Scheme: scheme, Axis: axis, Group: 32, Bits: bits, Format: regmap.FormatBF16}))
+				}
 			}
 		}
-		t.Logf("%s: %.4f beats of fp16 per cycle at worst", packet.OpcodeName(op), worst)
+		t.Logf("%s: %.4f beats of rows per cycle at worst", packet.OpcodeName(op), worst)
 	}
 	b.latency()
 	for _, n := range []int{64, 1000, b.p.MaxTokens} {
@@ -182,7 +188,7 @@ func (b *bench) tiles(op uint32, l packet.Layout) (rate float64) {
 	_, twice := b.exchange(requests...)
 	rate = float64(queue*rows*dims/b.p.Lanes) / float64(twice-some)
 	if rate < streaming {
-		b.t.Errorf("%s of %d x %d, %+v: %.4f beats of fp16 per cycle, want %.2f", packet.OpcodeName(op), rows, dims, l, rate, streaming)
+		b.t.Errorf("%s of %d x %d, %+v: %.4f beats of rows per cycle, want %.2f", packet.OpcodeName(op), rows, dims, l, rate, streaming)
 	}
 	return rate
 }

@@ -80,6 +80,7 @@ func Required() []string {
 		s = append(s, "flags "+name+"/nonfinite", "flags "+name+"/saturated")
 	}
 	s = append(s, "option SELECT/list", "option SELECT/bitmap", "option COMPRESS/token/asym", "option COMPRESS/token/sym", "option COMPRESS/channel/asym", "option COMPRESS/channel/sym")
+	s = append(s, requiredFormats()...)
 	return append(s, "flags DEQUANTIZE/saturated",
 		"rst_i", "rst_i in mid-packet", "abort", "soft reset", "discard", "inflight 2", "inflight 3", "inflight 4")
 }
@@ -168,6 +169,10 @@ func (k *sink) answered(t []byte) {
 	p := k.open[i]
 	if status == regmap.StOK && len(p.faults) == 0 {
 		k.layout(name, p.request)
+		k.formats(name, p.request, regmap.TrailFlags.Get(t))
+	}
+	if len(p.faults) > 0 {
+		k.refusedFormats(name, p.header[:], status)
 	}
 	if status == regmap.StBadOption && slices.Contains(p.faults, "option") && regmap.ReqLayout.Get(p.header[:]) == regmap.LayoutBlock {
 		k.coverage.hit("block " + name + "/refused")

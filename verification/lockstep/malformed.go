@@ -47,13 +47,24 @@ func (g *program) spoil(s *sent, body []byte) []byte {
 func (g *program) beat() int { return g.cfg.Params.BeatBytes() }
 
 func (g *program) badOption(h []byte) {
+	if uint32(h[0]) == regmap.OpCompress && g.chance(1, 4) {
+		if g.chance(1, 2) {
+			regmap.ReqRotate.Put(h, 1+g.Uint32N(3))
+			return
+		}
+		regmap.ReqFormat.Put(h, regmap.FormatBF16)
+		regmap.ReqKeyNorm.Put(h, 1)
+		return
+	}
 	if op := uint32(h[0]); (op == regmap.OpSelect || op == regmap.OpCompress) && g.chance(3, 4) {
 		f := pickOne(g.random, regmap.ReqPoolHalf, regmap.ReqPoolMax, regmap.ReqScoresIn, regmap.ReqScoresOut, regmap.ReqResult, regmap.ReqProtTier, regmap.ReqKeyNorm,
-			regmap.ReqRank0, regmap.ReqRank1, regmap.ReqRank2, regmap.ReqStepRows, regmap.ReqLambda, regmap.ReqRowDims, regmap.ReqValueGroup)
+			regmap.ReqRank0, regmap.ReqRank1, regmap.ReqRank2, regmap.ReqStepRows, regmap.ReqLambda, regmap.ReqRowDims, regmap.ReqValueGroup, regmap.ReqFormat, regmap.ReqRotate)
 		f.Put(h, pickOne(g.random, 0, 1, f.Get(h)+1, g.Uint32()))
 		return
 	}
-	switch g.IntN(7) {
+	switch g.IntN(11) {
+	case 7, 8, 9, 10:
+		g.badFormat(h)
 	case 0:
 		regmap.ReqScheme.Put(h, 2+g.Uint32()&1)
 	case 4: // a block, or no longer one

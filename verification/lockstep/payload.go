@@ -15,9 +15,17 @@ type values func() uint16
 // distribution draws one. What they have in common is that each provokes
 // something: specials, ties, equal scores, saturation, subnormals.
 func (r random) distribution() values {
-	switch r.IntN(9) {
+	switch r.IntN(10) {
 	case 0: // all bit patterns
 		return func() uint16 { return uint16(r.Uint32()) }
+	case 9: // one magnitude of both signs, and small ones: sums that cancel
+		v, most := uint16(r.IntN(0x7C00)), 1+r.IntN(64)
+		return func() uint16 {
+			if r.IntN(8) == 0 {
+				return uint16(r.IntN(most))
+			}
+			return v | uint16(r.Uint32())&0x8000
+		}
 	case 1: // a normal distribution of some scale
 		scale := math.Ldexp(1, r.IntN(36)-20)
 		return func() uint16 { return fp16.FromFloat64(r.NormFloat64() * scale) }
@@ -51,12 +59,12 @@ func (r random) distribution() values {
 	}
 }
 
-// floats fills b with binary16 numbers, changing the distribution now and then.
-func (r random) floats(b []byte) {
-	v := r.distribution()
+// floats fills b with numbers, changing the distribution now and then.
+func (r random) floats(b []byte, draw func() values) {
+	v := draw()
 	for i := 0; i+1 < len(b); i += 2 {
 		if i%512 == 0 && r.IntN(8) == 0 {
-			v = r.distribution()
+			v = draw()
 		}
 		binary.LittleEndian.PutUint16(b[i:], v())
 	}
@@ -85,14 +93,27 @@ func (r random) payload(q packet.Request, p regmap.Params) []byte {
 		r.quantized(b, q)
 	case q.Opcode == regmap.OpSink:
 		r.stream(b, q.Seed)
-	case q.ScoresIn:
-		scores := 8 * ceil(q.Dims, p.Lanes) * p.Lanes
-		r.scores(b[:scores])
-		r.floats(b[scores:])
+	case isBF16(q): // a COMPRESS has attention rows before
+		rows := n
+		if q.Opcode == regmap.OpCompress {
+			rows = 4 * q.Dims * q.RowDims
+		}
+		r.weights(b[:n-rows], q, p)
+		r.floats(b[n-rows:], r.wideDistribution)
 	default:
-		r.floats(b)
+		r.weights(b, q, p)
 	}
 	return b
+}
+
+// weights fills b with scores so far, if the request has them, and binary16 numbers.
+func (r random) weights(b []byte, q packet.Request, p regmap.Params) {
+	if q.ScoresIn {
+		scores := 8 * ceil(q.Dims, p.Lanes) * p.Lanes
+		r.scores(b[:scores])
+		b = b[scores:]
+	}
+	r.floats(b, r.distribution)
 }
 
 // quantized fills b with codes and with scales and minima of some distribution.
@@ -111,6 +132,9 @@ func (r random) quantized(b []byte, q packet.Request) {
 		stats = 4
 	}
 	v := r.distribution()
+	if isBF16(q) {
+		v = r.wideDistribution()
+	}
 	put := func(at, n int) {
 		for i := at; i < at+n; i += 2 {
 			binary.LittleEndian.PutUint16(b[i:], v())

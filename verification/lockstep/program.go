@@ -21,11 +21,11 @@ func (s *sent) String() string {
 	t := fmt.Sprintf("tag %d %s rows %d dims %d", s.tag, packet.OpcodeName(q.Opcode), q.Rows, q.Dims)
 	switch q.Opcode {
 	case regmap.OpQuantize, regmap.OpDequantize:
-		t += fmt.Sprintf(" scheme %d axis %d group %d bits %d block %v", q.Scheme, q.Axis, q.Group, q.Bits, q.Block)
+		t += fmt.Sprintf(" scheme %d axis %d group %d bits %d block %v format %d rotate %d", q.Scheme, q.Axis, q.Group, q.Bits, q.Block, q.Format, q.Rotate)
 	case regmap.OpSelect, regmap.OpCompress:
 		t += fmt.Sprintf(" %+v row dims %d", q.Selection, q.RowDims)
 		if q.Opcode == regmap.OpCompress {
-			t += fmt.Sprintf(" scheme %d axis %d group %d bits %d value group %d", q.Scheme, q.Axis, q.Group, q.Bits, q.ValueGroup)
+			t += fmt.Sprintf(" scheme %d axis %d group %d bits %d value group %d format %d", q.Scheme, q.Axis, q.Group, q.Bits, q.ValueGroup, q.Format)
 		}
 	case regmap.OpSource, regmap.OpSink:
 		t += fmt.Sprintf(" seed %#x", q.Seed)
@@ -107,11 +107,18 @@ func (g *program) request(budget int) packet.Request {
 		if g.chance(1, 2) {
 			q.Dims = regmap.DimStep << g.IntN(log2(p.MaxDim/regmap.DimStep)+1)
 		}
+		if g.chance(1, 3) {
+			g.rotation(&q)
+		} else if g.chance(1, 3) {
+			q.Format = regmap.FormatBF16
+		}
 		q.Scheme, q.Axis = uint32(g.IntN(2)), uint32(g.IntN(2))
 		q.Bits = pickOne(g.random, 2, 3, 4, 5, 6, 8)
 		q.Group = g.group(q)
 		if g.chance(1, 4) {
+			rotate := q.Rotate
 			q.Layout, q.Dims = pickOne(g.random, blocks...), ceil(q.Dims, 32)*32
+			q.Rotate = rotate
 		}
 	}
 	g.rows(&q, budget)

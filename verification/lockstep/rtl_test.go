@@ -15,7 +15,7 @@ import (
 )
 
 // cyclesEach is how many cycles of each engine the ordinary test compares.
-const cyclesEach = 600_000
+const cyclesEach = 800_000
 
 // buildDir is where `make rtl` builds.
 func buildDir(t *testing.T) string {

@@ -107,6 +107,9 @@ func (g *program) compression(q *packet.Request, budget int) {
 	q.RowDims = rowDims
 	q.Rank, q.ProtTier = [3]int{}, 0
 	g.tiers(q)
+	if !q.KeyNorm && g.chance(1, 3) {
+		q.Format = regmap.FormatBF16
+	}
 }
 
 // scores fills b with 64-bit scores: attention-like sums, ties, and such that are

@@ -23,6 +23,7 @@ var regimes = []struct {
 	{4, regime{"ideal", 12000, always, always, 0, 0, 1, 0, 0, 4, 60}},
 	{3, regime{"busy", 12000, mild, mixed, 2000, 8000, 60, 0, 10, 12, 60}},
 	{3, regime{"stuttering", 9000, mixed, mixed, 1000, 16000, 300, 30, 40, 25, 40}},
+	{2, regime{"queued", 20000, mild, always, 1000, 8000, 1, 0, 0, 0, 98}}, // long runs of one kind: what fills the engine to its gates
 	{1, regime{"registers", 4000, mild, mixed, 40000, 16000, 100, 60, 40, 25, 40}},
 	{1, regime{"resets", 4000, mild, always, 8000, 8000, 40, 6000, 1500, 25, 40}},
 	{1, regime{"malformed", 6000, mild, always, 1000, 8000, 30, 20, 40, 85, 30}},

@@ -62,7 +62,7 @@ func TestBlocksReadByGGML(t *testing.T) {
 			for i := range in {
 				in[i] = fp16.FromFloat64(rng.NormFloat64() * scale)
 			}
-			tile, _ := Engine{}.QuantizeTile(l, rows, dims, pack(in...))
+			tile, _, _ := Engine{}.QuantizeTile(l, rows, dims, pack(in...))
 			values, _, _ := Engine{}.DequantizeTile(l, rows, dims, tile)
 			if want := rows * dims / 32 * (2 + 32*l.Bits/8); l != q41 && len(tile) != want || l == q41 && len(tile) != rows*dims/32*20 {
 				t.Fatalf("%+v: %d bytes", l, len(tile))
@@ -109,7 +109,7 @@ func TestBlocksByHand(t *testing.T) {
 	for i := range 16 {
 		want = append(want, codes[i]|codes[i+16]<<4)
 	}
-	if got, _ := (Engine{}).QuantizeTile(q40, 1, 32, pack(in...)); string(got) != string(want) {
+	if got, _, _ := (Engine{}).QuantizeTile(q40, 1, 32, pack(in...)); string(got) != string(want) {
 		t.Errorf("q4_0: %x, want %x", got, want)
 	}
 	// A block of anything: a negative scale, all nibbles, -0.25 * (n - 8).

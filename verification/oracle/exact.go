@@ -6,16 +6,13 @@
 // ([math/big.Rat]) and read like the formulas; they are the judge. The others
 // work on integers: every finite binary16 value is a whole number of units of
 // 2^-24 below 2^40, so the same formulas are exact in int64, and fast enough
-// for whole tiles. The tests hold the second against the first.
+// for whole tiles; bfloat16 values are whole numbers of units of 2^-133 below
+// 2^261, exact in [math/big.Int]. The tests hold the second against the first.
 //
-// Elements are binary16 bit patterns.
+// Elements are bit patterns: of binary16, unless a [Format] is named.
 package oracle
 
-import (
-	"math/big"
-	"sort"
-	"sync"
-)
+import "math/big"
 
 // Scheme is a way to code a group.
 type Scheme int
@@ -29,89 +26,20 @@ const (
 
 // Group is a quantized group: what the engine stores of it.
 type Group struct {
-	Scale     uint16 // binary16
-	Min       uint16 // binary16; zero but for Asym
+	Scale     uint16 // in the format of the elements
+	Min       uint16 // likewise; zero but for Asym
 	Codes     []int  // one per element
 	NonFinite int    // elements that were NaN or infinite
 }
 
-const (
-	maxFinite = 0x7bff // 65504
-	infinity  = 0x7c00
-)
+// Sanitise gives the finite binary16 that one counts as; see [Format.Sanitise].
+func Sanitise(h uint16) (clean uint16, nonFinite bool) { return FP16.Sanitise(h) }
 
-// Sanitise gives the finite number an element counts as: NaN is 0, an infinity
-// the largest number of its sign, and -0 is +0. nonFinite tells whether it was
-// NaN or infinite.
-func Sanitise(h uint16) (clean uint16, nonFinite bool) {
-	sign, magnitude := h&0x8000, h&0x7fff
-	switch {
-	case magnitude > infinity:
-		return 0, true
-	case magnitude == infinity:
-		return sign | maxFinite, true
-	case magnitude == 0:
-		return 0, false
-	}
-	return h, false
-}
+// Value is the number a finite binary16 stands for.
+func Value(h uint16) *big.Rat { return FP16.Value(h) }
 
-// Value is the number a finite element stands for:
-// (-1)^sign * 2^(max(e,1)-25) * (1024*[e>0] + fraction).
-func Value(h uint16) *big.Rat {
-	exponent, fraction := int(h>>10&31), int64(h&0x3ff)
-	if exponent > 0 {
-		fraction += 1024
-	} else {
-		exponent = 1
-	}
-	v := new(big.Rat).SetInt64(fraction)
-	v.Mul(v, new(big.Rat).SetFrac(
-		new(big.Int).Lsh(big.NewInt(1), uint(exponent)),
-		new(big.Int).Lsh(big.NewInt(1), 25)))
-	if h&0x8000 != 0 {
-		v.Neg(v)
-	}
-	return v
-}
-
-// magnitudes are the values of the bit patterns 0 to 0x7bff, which ascend with
-// the pattern, and one more step, 2^16.
-var magnitudes = sync.OnceValue(func() []*big.Rat {
-	list := make([]*big.Rat, infinity+1)
-	for h := range list[:infinity] {
-		list[h] = Value(uint16(h))
-	}
-	list[infinity] = new(big.Rat).SetInt64(1 << 16)
-	return list
-})
-
-// ExactRN16 rounds a number to the nearest binary16, the even pattern where two
-// are equally near. What would round past 65504 becomes 65504 of its sign, and
-// is reported. A zero is +0.
-func ExactRN16(v *big.Rat) (h uint16, saturated bool) {
-	abs := new(big.Rat).Abs(v)
-	list := magnitudes()
-	above := sort.Search(len(list), func(i int) bool { return list[i].Cmp(abs) >= 0 })
-	if above == len(list) {
-		above--
-	}
-	h = uint16(above)
-	if above > 0 {
-		middle := new(big.Rat).Add(list[above-1], list[above])
-		middle.Quo(middle, big.NewRat(2, 1))
-		if c := abs.Cmp(middle); c < 0 || c == 0 && above%2 == 1 {
-			h--
-		}
-	}
-	if h == infinity {
-		h, saturated = maxFinite, true
-	}
-	if h != 0 && v.Sign() < 0 {
-		h |= 0x8000
-	}
-	return h, saturated
-}
+// ExactRN16 rounds to binary16; see [Format.ExactRound].
+func ExactRN16(v *big.Rat) (h uint16, saturated bool) { return FP16.ExactRound(v) }
 
 // ExactRNE rounds a number to the nearest integer, the even one where two are
 // equally near.
@@ -124,31 +52,36 @@ func ExactRNE(v *big.Rat) *big.Int {
 	return floor
 }
 
-// ExactQuantize codes a group of elements in codes of the given bits.
+// ExactQuantize codes a group of binary16 elements; see [Format.ExactQuantize].
 func ExactQuantize(scheme Scheme, bits int, group []uint16) Group {
+	return FP16.ExactQuantize(scheme, bits, group)
+}
+
+// ExactQuantize codes a group of elements in codes of the given bits.
+func (f Format) ExactQuantize(scheme Scheme, bits int, group []uint16) Group {
 	var g Group
 	x := make([]*big.Rat, len(group))
 	for i, h := range group {
-		clean, bad := Sanitise(h)
+		clean, bad := f.Sanitise(h)
 		if bad {
 			g.NonFinite++
 		}
-		x[i] = Value(clean)
+		x[i] = f.Value(clean)
 	}
 	switch scheme {
 	case Sym:
-		exactSym(&g, bits, x)
+		f.exactSym(&g, bits, x)
 	case Offset:
-		exactOffset(&g, x)
+		f.exactOffset(&g, x)
 	default:
-		exactAsym(&g, bits, x)
+		f.exactAsym(&g, bits, x)
 	}
 	return g
 }
 
 // exactAsym: mn = min x, mx = max x, s = RN16((mx-mn)/(2^b-1)),
 // q = min(2^b-1, RNE((x-mn)/s)); 0 if s = 0.
-func exactAsym(g *Group, bits int, x []*big.Rat) {
+func (f Format) exactAsym(g *Group, bits int, x []*big.Rat) {
 	mn, mx := x[0], x[0]
 	for _, v := range x {
 		if v.Cmp(mn) < 0 {
@@ -160,9 +93,9 @@ func exactAsym(g *Group, bits int, x []*big.Rat) {
 	}
 	top := big.NewInt(1<<bits - 1)
 	span := new(big.Rat).Sub(mx, mn)
-	g.Scale, _ = ExactRN16(span.Quo(span, new(big.Rat).SetInt(top)))
-	g.Min, _ = ExactRN16(mn)
-	s := Value(g.Scale)
+	g.Scale, _ = f.ExactRound(span.Quo(span, new(big.Rat).SetInt(top)))
+	g.Min, _ = f.ExactRound(mn)
+	s := f.Value(g.Scale)
 	for _, v := range x {
 		q := new(big.Int)
 		if s.Sign() != 0 {
@@ -178,7 +111,7 @@ func exactAsym(g *Group, bits int, x []*big.Rat) {
 
 // exactSym: L = 2^(b-1)-1, s = RN16(max|x|/L), q = clamp(RNE(x/s), -L, L); 0 if
 // s = 0.
-func exactSym(g *Group, bits int, x []*big.Rat) {
+func (f Format) exactSym(g *Group, bits int, x []*big.Rat) {
 	m := new(big.Rat)
 	for _, v := range x {
 		if a := new(big.Rat).Abs(v); a.Cmp(m) > 0 {
@@ -186,8 +119,8 @@ func exactSym(g *Group, bits int, x []*big.Rat) {
 		}
 	}
 	top := big.NewInt(1<<(bits-1) - 1)
-	g.Scale, _ = ExactRN16(new(big.Rat).Quo(m, new(big.Rat).SetInt(top)))
-	s := Value(g.Scale)
+	g.Scale, _ = f.ExactRound(new(big.Rat).Quo(m, new(big.Rat).SetInt(top)))
+	s := f.Value(g.Scale)
 	for _, v := range x {
 		q := new(big.Int)
 		if s.Sign() != 0 {
@@ -202,15 +135,15 @@ func exactSym(g *Group, bits int, x []*big.Rat) {
 
 // exactOffset: m = the first element of largest magnitude, s = RN16(m/-8),
 // q = min(15, max(0, RNE(x/s)+8)); 8 if s = 0.
-func exactOffset(g *Group, x []*big.Rat) {
+func (f Format) exactOffset(g *Group, x []*big.Rat) {
 	m := x[0]
 	for _, v := range x {
 		if new(big.Rat).Abs(v).Cmp(new(big.Rat).Abs(m)) > 0 {
 			m = v
 		}
 	}
-	g.Scale, _ = ExactRN16(new(big.Rat).Quo(m, big.NewRat(-8, 1)))
-	s := Value(g.Scale)
+	g.Scale, _ = f.ExactRound(new(big.Rat).Quo(m, big.NewRat(-8, 1)))
+	s := f.Value(g.Scale)
 	for _, v := range x {
 		q := new(big.Int)
 		if s.Sign() != 0 {
@@ -227,10 +160,15 @@ func exactOffset(g *Group, x []*big.Rat) {
 	}
 }
 
-// ExactRestore is RN16(min + code*scale) for finite scale and minimum, of any
-// sign. An Offset code goes in less 8.
+// ExactRestore restores a binary16; see [Format.ExactRestore].
 func ExactRestore(scale, min uint16, code int) (h uint16, saturated bool) {
+	return FP16.ExactRestore(scale, min, code)
+}
+
+// ExactRestore is min + code*scale, rounded, for finite scale and minimum, of any
+// sign. An Offset code goes in less 8.
+func (f Format) ExactRestore(scale, min uint16, code int) (h uint16, saturated bool) {
 	v := new(big.Rat).SetInt64(int64(code))
-	v.Mul(v, Value(scale))
-	return ExactRN16(v.Add(v, Value(min)))
+	v.Mul(v, f.Value(scale))
+	return f.ExactRound(v.Add(v, f.Value(min)))
 }

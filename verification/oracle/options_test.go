@@ -193,7 +193,7 @@ func TestSectionByHand(t *testing.T) {
 	l := packet.Layout{Scheme: regmap.SchemeSym, Group: 16}
 	got, bad := Engine{}.Section(l, 16, []uint8{0, regmap.TierDropped, 3}, rows)
 	l.Bits = 2
-	tile, wantBad := Engine{}.QuantizeTile(l, 1, 16, rows[64:])
+	tile, wantBad, _ := Engine{}.QuantizeTile(l, 1, 16, rows[64:])
 	for _, h := range elements(rows[:32], 16) {
 		if h&0x7c00 == 0x7c00 {
 			wantBad++
@@ -217,7 +217,7 @@ func TestSectionByHand(t *testing.T) {
 		}
 	}
 	l = packet.Layout{Axis: regmap.AxisChannel, Group: 16, Bits: 5}
-	tile, _ = Engine{}.QuantizeTile(l, 16, 16, kept[:16*32])
+	tile, _, _ = Engine{}.QuantizeTile(l, 16, 16, kept[:16*32])
 	if got, _ := (Engine{}).Section(l, 16, tiers, rows); !bytes.Equal(got, append(tile, kept[16*32:]...)) {
 		t.Errorf("per channel: %x", got)
 	}

@@ -5,11 +5,11 @@ import (
 	"github.com/kvaccel/kvaccel/driver/regmap"
 )
 
-// tierBits are the bits of the codes of tiers 1 to 3; tier 0 is fp16.
+// tierBits are the bits of the codes of tiers 1 to 3; tier 0 is kept as it came.
 var tierBits = map[uint8]int{1: 8, 2: 4, 3: 2}
 
 // Section gives the value or the key section of a COMPRESS response, without
-// padding, for rows of dims little-endian binary16 values, of which tiers says how
+// padding, for rows of dims little-endian elements, of which tiers says how
 // each is kept; and the number of values in kept rows that were NaN or infinite.
 // Of a per-token layout the bits do not count: the tiers give them.
 func (e Engine) Section(l packet.Layout, dims int, tiers []uint8, rows []byte) (section []byte, nonFinite int) {
@@ -19,20 +19,23 @@ func (e Engine) Section(l packet.Layout, dims int, tiers []uint8, rows []byte) (
 			continue
 		}
 		row := rows[2*dims*j : 2*dims*(j+1)]
-		_, bad := clean(elements(row, dims))
-		nonFinite += bad
+		for _, h := range elements(row, dims) {
+			if _, bad := format(l).Sanitise(h); bad {
+				nonFinite++
+			}
+		}
 		switch {
 		case l.Axis == regmap.AxisChannel:
 			kept = append(kept, row...)
 			if len(kept) == 2*dims*l.Group {
-				tile, _ := e.QuantizeTile(l, l.Group, dims, kept)
+				tile, _, _ := e.QuantizeTile(l, l.Group, dims, kept)
 				section, kept = append(section, tile...), nil
 			}
 		case tier == 0:
 			section = append(section, row...)
 		default:
 			l.Bits = tierBits[tier]
-			tile, _ := e.QuantizeTile(l, 1, dims, row)
+			tile, _, _ := e.QuantizeTile(l, 1, dims, row)
 			section = append(section, tile...)
 		}
 	}

@@ -14,10 +14,17 @@ import (
 type Engine struct{}
 
 // QuantizeTile gives the payload of a QUANTIZE response, without padding, for
-// rows x dims little-endian binary16 values, row-major; and the number of values
-// that were NaN or infinite.
-func (Engine) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite int) {
-	x := elements(values, rows*dims)
+// rows x dims little-endian elements, row-major; the number of elements that were
+// NaN or infinite; and the number of those that the rotation clamped.
+func (Engine) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile []byte, nonFinite, saturated int) {
+	f, x := format(l), elements(values, rows*dims)
+	for i, h := range x {
+		var bad bool
+		if x[i], bad = f.Sanitise(h); bad {
+			nonFinite++
+		}
+	}
+	saturated = rotateRows(x, l.Rotate, exponentIn)
 	var w bitWriter
 	for _, block := range blocks(l, rows, dims) {
 		coded := make([]Group, len(block))
@@ -26,8 +33,7 @@ func (Engine) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile
 			for j, at := range members {
 				group[j] = x[at]
 			}
-			coded[i] = Quantize(scheme(l), l.Bits, group)
-			nonFinite += coded[i].NonFinite
+			coded[i] = f.Quantize(scheme(l), l.Bits, group)
 		}
 		for _, g := range coded {
 			w.put(uint(g.Scale), 16)
@@ -43,17 +49,17 @@ func (Engine) QuantizeTile(l packet.Layout, rows, dims int, values []byte) (tile
 			}
 		}
 	}
-	return w.bytes(), nonFinite
+	return w.bytes(), nonFinite, saturated
 }
 
 // DequantizeTile gives the payload of a DEQUANTIZE response for a quantized
 // tile, which may be padded; the number of scales and minima that were NaN or
-// infinite; and the number of restored values that were clamped.
+// infinite; and the number of times that a restored or a rotated value was clamped.
 func (Engine) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (values []byte, nonFinite, saturated int) {
-	r := bitReader{data: tile}
+	f, r := format(l), bitReader{data: tile}
 	out := make([]uint16, rows*dims)
 	stat := func() uint16 {
-		h, bad := Sanitise(uint16(r.take(16)))
+		h, bad := f.Sanitise(uint16(r.take(16)))
 		if bad {
 			nonFinite++
 		}
@@ -78,7 +84,7 @@ func (Engine) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (valu
 				if scheme(l) == Offset {
 					code -= 8
 				}
-				h, clamped := Restore(scales[i], minima[i], code)
+				h, clamped := f.Restore(scales[i], minima[i], code)
 				if clamped {
 					saturated++
 				}
@@ -86,11 +92,20 @@ func (Engine) DequantizeTile(l packet.Layout, rows, dims int, tile []byte) (valu
 			}
 		}
 	}
+	saturated += rotateRows(out, l.Rotate, exponentOut)
 	values = make([]byte, 0, 2*len(out))
 	for _, h := range out {
 		values = binary.LittleEndian.AppendUint16(values, h)
 	}
 	return values, nonFinite, saturated
+}
+
+// format is that of a layout's elements, scales and minima.
+func format(l packet.Layout) Format {
+	if l.Format == regmap.FormatBF16 {
+		return BF16
+	}
+	return FP16
 }
 
 func scheme(l packet.Layout) Scheme {

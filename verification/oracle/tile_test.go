@@ -44,7 +44,7 @@ func TestTokenTileByHand(t *testing.T) {
 	asym := packet.Layout{Scheme: regmap.SchemeAsym, Group: 16, Bits: 4}
 	// s = 15/15, mn = -1, codes 0 to 15, two to a byte, the first in the low half.
 	want := []byte{0x00, 0x3c, 0x00, 0xbc, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe}
-	got, bad := Engine{}.QuantizeTile(asym, 1, 16, in)
+	got, bad, _ := Engine{}.QuantizeTile(asym, 1, 16, in)
 	if !bytes.Equal(got, want) || bad != 1 {
 		t.Errorf("asymmetric: %x, %d non-finite; want %x, 1", got, bad, want)
 	}
@@ -62,7 +62,7 @@ func TestTokenTileByHand(t *testing.T) {
 		bits |= uint64(c) << (3 * i)
 	}
 	want = append(pack(0x44ab), binary.LittleEndian.AppendUint64(nil, bits)[:6]...)
-	if got, _ := (Engine{}).QuantizeTile(sym, 1, 16, in); !bytes.Equal(got, want) {
+	if got, _, _ := (Engine{}).QuantizeTile(sym, 1, 16, in); !bytes.Equal(got, want) {
 		t.Errorf("symmetric: %x, want %x", got, want)
 	}
 }
@@ -97,7 +97,7 @@ func TestChannelTileByHand(t *testing.T) {
 		}
 	}
 	l := packet.Layout{Scheme: regmap.SchemeAsym, Axis: regmap.AxisChannel, Group: 16, Bits: 4}
-	got, _ := Engine{}.QuantizeTile(l, 16, 16, in)
+	got, _, _ := Engine{}.QuantizeTile(l, 16, 16, in)
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  %x\nwant %x", got, want)
 	}
@@ -110,10 +110,13 @@ func TestChannelTileByHand(t *testing.T) {
 // a formula for its bit position, and holds what the rational kernels say.
 func TestTilesFieldByField(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
-	for _, shape := range []struct{ rows, dims int }{{16, 16}, {32, 48}, {3, 128}, {5, 32}} {
+	for i, shape := range []struct{ rows, dims int }{{16, 16}, {32, 48}, {3, 128}, {5, 32}, {16, 16}, {3, 128}} {
 		for _, l := range layouts(shape.rows, shape.dims) {
-			in := pack(randomGroup(rng, shape.rows*shape.dims)...)
-			tile, bad := Engine{}.QuantizeTile(l, shape.rows, shape.dims, in)
+			if i >= 4 && !l.Block {
+				l.Format = regmap.FormatBF16
+			}
+			in := pack(format(l).randomGroup(rng, shape.rows*shape.dims)...)
+			tile, bad, _ := Engine{}.QuantizeTile(l, shape.rows, shape.dims, in)
 			if want := l.QuantizedBytes(shape.rows, shape.dims); len(tile) != want {
 				t.Fatalf("%+v %v: %d bytes, want %d", l, shape, len(tile), want)
 			}
@@ -145,7 +148,7 @@ func checkFields(t *testing.T, rng *rand.Rand, l packet.Layout, rows, dims int, 
 		stats = 2
 	}
 	for _, h := range elements(in, rows*dims) {
-		if h&0x7c00 == 0x7c00 {
+		if infinity := format(l).infinity(); h&infinity == infinity {
 			bad++
 		}
 	}
@@ -178,7 +181,7 @@ func checkFields(t *testing.T, rng *rand.Rand, l packet.Layout, rows, dims int, 
 		for _, m := range members {
 			group = append(group, binary.LittleEndian.Uint16(in[2*(m[0]*dims+m[1]):]))
 		}
-		want := ExactQuantize(scheme(l), l.Bits, group)
+		want := format(l).ExactQuantize(scheme(l), l.Bits, group)
 		if s := field(scaleAt, 16); s != int(want.Scale) {
 			t.Fatalf("%+v: scale %#04x, want %#04x", l, s, want.Scale)
 		}
@@ -193,7 +196,7 @@ func checkFields(t *testing.T, rng *rand.Rand, l packet.Layout, rows, dims int, 
 			if l.Scheme == regmap.SchemeOffset {
 				value -= 8
 			}
-			h, _ := ExactRestore(want.Scale, want.Min, value)
+			h, _ := format(l).ExactRestore(want.Scale, want.Min, value)
 			if got := binary.LittleEndian.Uint16(back[2*(m[0]*dims+m[1]):]); got != h {
 				t.Fatalf("%+v: row %d channel %d is restored as %#04x, want %#04x", l, m[0], m[1], got, h)
 			}

@@ -39,7 +39,7 @@ func rn16(num, den int64) (h uint16, saturated bool) {
 	e := max(bits.Len64(uint64(num/den))-11, 0)
 	steps := divRNE(num, den<<e) // up to 2048, which is 1024 of the next larger step
 	if steps<<e > maxUnits {
-		return sign | maxFinite, true
+		return sign | (FP16.infinity() - 1), true
 	}
 	if steps == 0 {
 		return 0, false

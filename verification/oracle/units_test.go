@@ -7,7 +7,10 @@ import (
 	"testing"
 )
 
-var codeBits = []int{2, 3, 4, 5, 6, 8}
+var (
+	codeBits = []int{2, 3, 4, 5, 6, 8}
+	formats  = []Format{FP16, BF16}
+)
 
 // anyCoding draws a scheme and a number of bits it has.
 func anyCoding(rng *rand.Rand) (Scheme, int) {
@@ -18,24 +21,30 @@ func anyCoding(rng *rand.Rand) (Scheme, int) {
 	return scheme, codeBits[rng.IntN(len(codeBits))]
 }
 
+// randomGroup draws binary16 elements of one of several kinds.
+func randomGroup(rng *rand.Rand, n int) []uint16 { return FP16.randomGroup(rng, n) }
+
 // randomGroup draws elements of one of several kinds.
-func randomGroup(rng *rand.Rand, n int) []uint16 {
+func (f Format) randomGroup(rng *rand.Rand, n int) []uint16 {
 	g := make([]uint16, n)
-	kind, base, width := rng.IntN(6), uint16(rng.IntN(1<<16)), 1+rng.IntN(10)
+	kind, base, width := rng.IntN(7), uint16(rng.IntN(1<<16)), 1+rng.IntN(10)
+	top := f.infinity() - 1
 	for i := range g {
-		switch kind {
+		switch sign := uint16(rng.IntN(2)) << 15; kind {
 		case 0: // any pattern, NaN and infinities among them
 			g[i] = uint16(rng.IntN(1 << 16))
 		case 1: // subnormals of both signs
-			g[i] = uint16(rng.IntN(1024)) | uint16(rng.IntN(2))<<15
+			g[i] = uint16(rng.IntN(1<<f.fraction)) | sign
 		case 2: // few units: scales of zero or one unit
-			g[i] = uint16(rng.IntN(1<<width)) | uint16(rng.IntN(2))<<15
+			g[i] = uint16(rng.IntN(1<<width)) | sign
 		case 3: // neighbours
 			g[i] = base + uint16(rng.IntN(4))
 		case 4: // few fraction bits, near each other: ties abound
-			g[i] = base&0x7800 + uint16(rng.IntN(8))<<8 | uint16(rng.IntN(2))<<15
+			g[i] = base&0x7800 + uint16(rng.IntN(8))<<(f.fraction-2) | sign
 		case 5: // the ends of the range
-			g[i] = []uint16{top, negTop, top - 1, 0, negZero, inf, negInf, tiny}[rng.IntN(8)]
+			g[i] = []uint16{top, top | 0x8000, top - 1, 0, negZero, top + 1, (top + 1) | 0x8000, tiny}[rng.IntN(8)]
+		case 6: // some far above the others
+			g[i] = uint16(rng.IntN(1<<f.fraction)) | sign | uint16(rng.IntN(3))*(base&0x2800)
 		}
 	}
 	return g
@@ -43,25 +52,30 @@ func randomGroup(rng *rand.Rand, n int) []uint16 {
 
 func TestQuantizeAgainstExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 4000 {
+	for i := range 6000 {
 		scheme, bits := anyCoding(rng)
-		in := randomGroup(rng, 1+rng.IntN(20))
-		got, want := Quantize(scheme, bits, in), ExactQuantize(scheme, bits, in)
+		f := formats[i%2]
+		if scheme == Offset {
+			f = FP16
+		}
+		in := f.randomGroup(rng, 1+rng.IntN(20))
+		got, want := f.Quantize(scheme, bits, in), f.ExactQuantize(scheme, bits, in)
 		if got.Scale != want.Scale || got.Min != want.Min || got.NonFinite != want.NonFinite || !slices.Equal(got.Codes, want.Codes) {
-			t.Fatalf("scheme %d, %d bits, %#04x:\n got %#04x\nwant %#04x", scheme, bits, in, got, want)
+			t.Fatalf("%+v, scheme %d, %d bits, %#04x:\n got %#04x\nwant %#04x", f, scheme, bits, in, got, want)
 		}
 	}
 }
 
 func TestRestoreAgainstExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for range 20000 {
-		pair := randomGroup(rng, 2)
-		scale, _ := Sanitise(pair[0])
-		min, _ := Sanitise(pair[1])
+	for i := range 30000 {
+		f := formats[i%2]
+		pair := f.randomGroup(rng, 2)
+		scale, _ := f.Sanitise(pair[0])
+		min, _ := f.Sanitise(pair[1])
 		code := rng.IntN(384) - 128
-		got, sat := Restore(scale, min, code)
-		want, wantSat := ExactRestore(scale, min, code)
+		got, sat := f.Restore(scale, min, code)
+		want, wantSat := f.ExactRestore(scale, min, code)
 		if got != want || sat != wantSat {
 			t.Fatalf("%#04x + %d * %#04x = %#04x, %v; want %#04x, %v", min, code, scale, got, sat, want, wantSat)
 		}
@@ -73,30 +87,34 @@ func TestRestoreAgainstExact(t *testing.T) {
 // nearer to the ideal scale than the stored one.
 func TestQuantizeIsNearest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for range 600 {
+	for i := range 800 {
 		scheme, bits := anyCoding(rng)
-		in := randomGroup(rng, 1+rng.IntN(8))
-		g := Quantize(scheme, bits, in)
+		f := formats[i%2]
+		if scheme == Offset {
+			f = FP16
+		}
+		in := f.randomGroup(rng, 1+rng.IntN(8))
+		g := f.Quantize(scheme, bits, in)
 		lo, hi := 0, 1<<bits-1
 		if scheme == Sym {
 			hi = 1<<(bits-1) - 1
 			lo = -hi
 		}
-		s, origin, zero := Value(g.Scale), Value(g.Min), 0
-		ideal := idealScale(in, scheme, hi)
+		s, origin, zero := f.Value(g.Scale), f.Value(g.Min), 0
+		ideal := f.idealScale(in, scheme, hi)
 		if scheme == Offset {
 			origin, zero = at(origin, s, -8), 8
-			ideal = idealScale(in, Sym, 8)
+			ideal = f.idealScale(in, Sym, 8)
 		}
 		for _, near := range []int{-1, 1} {
 			stored := new(big.Rat).Abs(s)
-			if h := int(g.Scale&0x7fff) + near; h >= 0 && h <= top && distance(Value(uint16(h)), ideal).Cmp(distance(stored, ideal)) < 0 {
+			if h := int(g.Scale&0x7fff) + near; h >= 0 && h < int(f.infinity()) && distance(f.Value(uint16(h)), ideal).Cmp(distance(stored, ideal)) < 0 {
 				t.Fatalf("scale %#04x is nearer to %v than %#04x", h, ideal, g.Scale)
 			}
 		}
 		for i, h := range in {
-			clean, _ := Sanitise(h)
-			x := Value(clean)
+			clean, _ := f.Sanitise(h)
+			x := f.Value(clean)
 			chosen := distance(x, at(origin, s, g.Codes[i]))
 			for q := lo; q <= hi; q++ {
 				c := distance(x, at(origin, s, q)).Cmp(chosen)
@@ -123,15 +141,15 @@ func distance(a, b *big.Rat) *big.Rat {
 
 // idealScale is the unrounded scale: the largest difference of two elements
 // (or of an element and its negative, halved) over the largest code.
-func idealScale(in []uint16, scheme Scheme, hi int) *big.Rat {
+func (f Format) idealScale(in []uint16, scheme Scheme, hi int) *big.Rat {
 	widest := new(big.Rat)
 	for _, a := range in {
-		ca, _ := Sanitise(a)
+		ca, _ := f.Sanitise(a)
 		for _, b := range in {
-			cb, _ := Sanitise(b)
-			d := distance(Value(ca), Value(cb))
+			cb, _ := f.Sanitise(b)
+			d := distance(f.Value(ca), f.Value(cb))
 			if scheme == Sym {
-				d = distance(Value(ca), new(big.Rat))
+				d = distance(f.Value(ca), new(big.Rat))
 			}
 			if d.Cmp(widest) > 0 {
 				widest = d

@@ -25,10 +25,13 @@ import (
 
 // more are policies beside the presets: joins, and files with what no preset has.
 var more = map[string]string{
-	"h2o+kivi-4": "", "adakv+kivi-2": "", "tova+q4_0": "", "h2o+tiers": "", "snapkv+tiers": "", "adakv+tiers": "", "knorm+tiers": "", "random+tiers": "", "streaming+tiers": "",
+	"h2o+quarot-4": "", "h2o+kivi-4": "", "adakv+kivi-2": "", "tova+q4_0": "", "h2o+tiers": "", "snapkv+tiers": "", "adakv+tiers": "", "knorm+tiers": "", "random+tiers": "", "streaming+tiers": "",
 	"decay.yaml":    "version: 1\npolicy: h2o\ndefaults: {lambda: 0.97, pool: 7, pool-mode: max}\n",
 	"channels.yaml": "version: 1\npolicy: h2o+kivi-4\ndefaults: {tiers: {fp16: 20, 8: 30, 4: 30, 2: 20}, protected: 8, scheme: sym, recent: 20, topk: 70}\n",
 	"ceiling.yaml":  "version: 1\npolicy: ladder\ndefaults: {ceiling: 80KiB, lambda: 0.97, recent: 9, sinks: 2}\n",
+	"rotated.yaml":  "version: 1\npolicy: snapkv+kivi-2\ndefaults: {rotate: 32, scheme: sym}\n",
+	"bf16.yaml":     "version: 1\npolicy: h2o+kivi-4\ndefaults: {format: bf16, residual: 20}\n",
+	"ranked.yaml":   "version: 1\npolicy: h2o+tiers\ndefaults: {format: bf16, protected: 8}\n",
 	"heads.yaml": `version: 1
 policy: h2o+kivi-2
 rules:

@@ -37,6 +37,7 @@ var Timing = Enum{Prefix: "Lat", Doc: "Latencies in enabled cycles; docs/engine.
 	{Name: "SelectAcc", Value: 7, Doc: "attention beat, or last beat of a word of scores, taken to its saturations counted"},
 	{Name: "SelectSettle", Value: 11, Doc: "last attention beat taken to the first pass"},
 	{Name: "SelectPass", Value: 12, Doc: "cycles of a radix pass beside reading the scores"},
+	{Name: "SelectFirst", Value: 12, Doc: "cycles of a first pass that was counted while the last row came"},
 	{Name: "SelectEmit", Value: 8, Doc: "score word read to the payload FIFO"},
 	{Name: "SelectNorm", Value: 8, Doc: "settling of key norms beside that of attention rows"},
 	{Name: "SelectPool", Value: 24, Doc: "cycles of pooling beside one for each position"},
@@ -47,6 +48,7 @@ var Timing = Enum{Prefix: "Lat", Doc: "Latencies in enabled cycles; docs/engine.
 	{Name: "CompressFlush", Value: 20, Doc: "last ring read or last beat of a section to its end"},
 	{Name: "Source", Value: 2, Doc: "dispatch to the first beat of SOURCE"},
 	{Name: "Sink", Value: 4, Doc: "last beat taken to the check result"},
+	{Name: "Rotate", Value: 20, Doc: "last beat of a block come to its first rotated one, beside the beats of a block"},
 }}
 
 // Enums are the code families.
@@ -79,6 +81,16 @@ var Enums = []Enum{
 		{Name: "Native", Value: 0, Doc: "scale, minimum, codes LSB first"},
 		{Name: "Block", Value: 1, Doc: "ggml's blocks of 32"},
 	}},
+	{Prefix: "Format", Doc: "Formats of rows, scales and minima.", ABI: true, Values: []Const{
+		{Name: "FP16", Value: 0, Doc: "binary16"},
+		{Name: "BF16", Value: 1, Doc: "bfloat16"},
+	}},
+	{Prefix: "Rotate", Doc: "Blocks of the rotation.", ABI: true, Values: []Const{
+		{Name: "None", Value: 0, Doc: "no rotation"},
+		{Name: "32", Value: 1, Doc: "32 elements"},
+		{Name: "64", Value: 2, Doc: "64 elements"},
+		{Name: "128", Value: 3, Doc: "128 elements"},
+	}},
 	{Prefix: "Result", Doc: "Forms of a selection.", ABI: true, Values: []Const{
 		{Name: "List", Value: 0, Doc: "kept positions, 16 bits each"},
 		{Name: "Bitmap", Value: 1, Doc: "a bit a position"},
@@ -106,10 +118,12 @@ var Enums = []Enum{
 		{Name: "Decay", Value: 7, Doc: "decay of scores"},
 		{Name: "KeyNorm", Value: 8, Doc: "key norms as scores"},
 		{Name: "Tiers", Value: 9, Doc: "tiers"},
+		{Name: "Rotate", Value: 10, Doc: "rotation before QUANTIZE and after DEQUANTIZE"},
+		{Name: "BF16", Value: 11, Doc: "bfloat16 rows, scales and minima"},
 	}},
 	{Prefix: "Flag", Doc: "Bits of the trailer's flags field.", ABI: true, Values: []Const{
 		{Name: "NonFinite", Value: 0, Doc: "an input was NaN or infinite, or an attention weight negative"},
-		{Name: "Saturated", Value: 1, Doc: "a restored value or a score was clamped to its range"},
+		{Name: "Saturated", Value: 1, Doc: "a rotated or restored value or a score was clamped to its range"},
 	}},
 	{Prefix: "Ctrl", Doc: "Bits of the CTRL register.", ABI: true, Values: []Const{
 		{Name: "SoftReset", Value: 0, Doc: "drops all work in the engine"},
@@ -198,7 +212,7 @@ var Registers = []Register{
 	{"Packets", 0x098, RO, "packets given on m_axis"},
 	{"Tokens", 0x09C, RO, "rows quantized or restored"},
 	{"Groups", 0x0A0, RO, "groups quantized or restored"},
-	{"Saturations", 0x0A4, RO, "restored values and scores clamped"},
+	{"Saturations", 0x0A4, RO, "rotated and restored values and scores clamped"},
 	{"NonFinite", 0x0A8, RO, "NaN, infinite and negative-weight inputs"},
 }
 
@@ -210,6 +224,7 @@ var Headers = []Header{
 		{Name: "Tag", Word: 0, Low: 16, Width: 16, Doc: "comes back in the response"},
 		{Name: "Scheme", Word: 1, Low: 0, Width: 2, Doc: "quantization scheme", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
 		{Name: "Axis", Word: 1, Low: 2, Width: 1, Doc: "grouping axis; of COMPRESS that of the keys", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
+		{Name: "Format", Word: 1, Low: 3, Width: 1, Doc: "format of rows, scales and minima", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
 		{Name: "Group", Word: 1, Low: 4, Width: 3, Doc: "group size code; of COMPRESS that of the keys", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
 		{Name: "Bits", Word: 1, Low: 8, Width: 4, Doc: "bits of a code: 2, 3, 4, 5, 6 or 8; of COMPRESS those of per-channel keys", Commands: "QUANTIZE, DEQUANTIZE, COMPRESS"},
 		{Name: "Layout", Word: 1, Low: 12, Width: 1, Doc: "layout of the quantized tile", Commands: "QUANTIZE, DEQUANTIZE"},
@@ -221,6 +236,7 @@ var Headers = []Header{
 		{Name: "Result", Word: 1, Low: 22, Width: 2, Doc: "form of the selection", Commands: "SELECT"},
 		{Name: "ProtTier", Word: 1, Low: 24, Width: 2, Doc: "tier of the positions always kept", Commands: "SELECT, COMPRESS"},
 		{Name: "KeyNorm", Word: 1, Low: 26, Width: 1, Doc: "key rows instead of attention rows; score: the lower the norm the higher", Commands: "SELECT, COMPRESS"},
+		{Name: "Rotate", Word: 1, Low: 27, Width: 2, Doc: "elements rotated together", Commands: "QUANTIZE, DEQUANTIZE"},
 		{Name: "Rows", Word: 2, Low: 0, Width: 32, Doc: "rows of the tile; attention rows; payload bytes of ECHO, SOURCE and SINK"},
 		{Name: "Dims", Word: 3, Low: 0, Width: 20, Doc: "elements of a row; positions n of SELECT and COMPRESS", Commands: "QUANTIZE, DEQUANTIZE, SELECT, COMPRESS"},
 		{Name: "RowDims", Word: 3, Low: 20, Width: 12, Doc: "elements of a key or value row", Commands: "SELECT, COMPRESS"},

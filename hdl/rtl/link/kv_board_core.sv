@@ -12,7 +12,7 @@ module kv_board_core #(
     parameter int unsigned MaxDim = 256,
     parameter int unsigned TileTokens = 128,
     parameter int unsigned MaxTokens = 4096,
-    parameter int unsigned Features = 1023,
+    parameter int unsigned Features = 4095,
     parameter logic [31:0] BuildHash = 32'h0,
     parameter int unsigned Phy = 1,
     parameter int unsigned ClockHz = 48000000,

@@ -37,8 +37,8 @@ func (c *Cache) Bytes(next int) Bytes {
 	for l := range c.layers {
 		for i := range c.layers[l].heads {
 			h, p := &c.layers[l].heads[i], c.plan[l][i]
-			k, _ := p.KLayout()
-			v, _ := p.VLayout()
+			k, _ := p.KLayout(c.cfg.HeadDim)
+			v, _ := p.VLayout(c.cfg.HeadDim)
 			if c.ladder != nil {
 				c.ladder.bytes(h, c.cfg.HeadDim, &b.Bytes)
 				b.Positions += (positionBytes + tierBytes) * int64(len(h.pos))

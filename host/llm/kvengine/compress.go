@@ -121,10 +121,10 @@ func (c *Cache) coded() []side {
 	for l := range c.layers {
 		for i := range c.layers[l].heads {
 			h, p := &c.layers[l].heads[i], c.plan[l][i]
-			if layout, ok := p.KLayout(); ok {
+			if layout, ok := p.KLayout(c.cfg.HeadDim); ok {
 				keys = append(keys, side{layout, p.Residual, h, &h.k})
 			}
-			if layout, ok := p.VLayout(); ok {
+			if layout, ok := p.VLayout(c.cfg.HeadDim); ok {
 				values = append(values, side{layout, p.Residual, h, &h.v})
 			}
 		}

@@ -12,7 +12,7 @@ import (
 // adds a field to Policy sees to it in Compress and then here.
 func TestEverySettingIsFollowed(t *testing.T) {
 	followed := []string{
-		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared", "Layout",
+		"Name", "KBits", "VBits", "KAxis", "VAxis", "Scheme", "Group", "Residual", "Sinks", "Recent", "TopK", "Observe", "Scorer", "Shared", "Layout", "Rotate", "Format",
 		"Lambda", "Pool", "PoolMax", "Adaptive", "Ceiling", "Rules",
 		"Tiers", "Normalise", "Probe", // refused with ErrOnce
 		"Protected", // of tiers alone

@@ -1,7 +1,7 @@
 // Package kvengine keeps a decoder's keys and values through an engine, so that
 // the model attends to exactly what the hardware would give it.
 //
-// Rows enter as binary16 and are attended to as such until [Cache.Compress] is
+// Rows enter as binary16, or bfloat16 if the policy says so, and are attended to as such until [Cache.Compress] is
 // called: then attention rows go to SELECT and what it does not keep is
 // dropped, rows that leave the fp16 window go through QUANTIZE, once, and all that is
 // quantized comes back through DEQUANTIZE. A row is never quantized again; its
@@ -103,7 +103,7 @@ func (c *Cache) Fork(s *session.Session, pol policy.Policy, seed uint64) (*Cache
 			if p.Ceiling != nil && f.ladder == nil {
 				f.ladder = newLadder(p, c.cfg)
 			}
-			f.layers[l].heads[h] = c.layers[l].heads[h].fork(record, c.cfg.HeadDim)
+			f.layers[l].heads[h] = c.layers[l].heads[h].fork(record, p.IsBF16())
 			if f.ladder != nil { // its rows are changed in place
 				f.layers[l].heads[h].own()
 			}
@@ -174,12 +174,12 @@ func check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
 	if pol.Ceiling != nil {
 		return s.CheckTile(newLadder(pol, cfg).layout, cfg.HeadDim)
 	}
-	if l, ok := pol.KLayout(); ok {
+	if l, ok := pol.KLayout(cfg.HeadDim); ok {
 		if err := s.CheckTile(l, cfg.HeadDim); err != nil {
 			return fmt.Errorf("keys: %w", err)
 		}
 	}
-	if l, ok := pol.VLayout(); ok {
+	if l, ok := pol.VLayout(cfg.HeadDim); ok {
 		if err := s.CheckTile(l, cfg.HeadDim); err != nil {
 			return fmt.Errorf("values: %w", err)
 		}
@@ -188,10 +188,10 @@ func check(s *session.Session, pol policy.Policy, cfg llm.Config) error {
 }
 
 // fork copies a head that has nothing quantized. The rows, which are never
-// changed in place, are shared.
-func (h *head) fork(record, dim int) head {
+// changed in place, are shared, unless they become bfloat16.
+func (h *head) fork(record int, bf16 bool) head {
 	n := len(h.pos)
-	f := head{pos: h.pos[:n:n], k: h.k.fork(), v: h.v.fork(), rows: make([][]row, len(h.rows)), record: record}
+	f := head{pos: h.pos[:n:n], k: h.k.fork(bf16), v: h.v.fork(bf16), rows: make([][]row, len(h.rows)), record: record}
 	for g, rows := range h.rows {
 		f.rows[g] = last(rows, record)
 	}
@@ -256,11 +256,11 @@ func (h *head) observe(g int, w []float32, n, rows int) {
 // Kept lists the positions that a head holds.
 func (c *Cache) Kept(l, h int) []int { return append([]int(nil), c.layers[l].heads[h].pos...) }
 
-// Rows gives the positions that a head holds and, as binary16, their keys and
-// values as the model sees them.
+// Rows gives the positions that a head holds and, in the format of its policy,
+// their keys and values as the model sees them.
 func (c *Cache) Rows(l, h int) (positions []int, k, v []uint16) {
 	x := &c.layers[l].heads[h]
-	return c.Kept(l, h), binary16(x.k.floats), binary16(x.v.floats)
+	return c.Kept(l, h), bits(x.k.floats, x.k.bf16), bits(x.v.floats, x.v.bf16)
 }
 
 // halves has the float32 of every binary16, as the engine takes them: NaN as 0,

@@ -93,14 +93,16 @@ func TestPromptLikeRun(t *testing.T) {
 	feed(t, prompt, rng, 50, n-50)
 	tr := traceOf(t, prompt)
 	dev := hosttest.Device(t, small)
-	names := []string{"full", "h2o+kivi-2", "tova+q8_0", "streaming+kivi-4", "random+qserve-4", "adakv+kivi-4", "pyramidkv+q4_0", "mixed"}
+	names := []string{"full", "h2o+kivi-2", "tova+q8_0", "streaming+kivi-4", "random+qserve-4", "adakv+kivi-4", "pyramidkv+q4_0", "mixed", "h2o+quarot-3", "h2o+kivi-4/bf16", "knorm+qserve-4/bf16", "full/bf16"}
 	for _, p := range policy.Presets() {
 		names = append(names, p.Name)
 	}
 	for _, name := range names {
 		pol := mixed()
-		if name != "mixed" {
-			pol = hosttest.Policy(t, name)
+		if name, bf16 := strings.CutSuffix(name, "/bf16"); name != "mixed" {
+			if pol = hosttest.Policy(t, name); bf16 {
+				pol.Format = policy.BF16
+			}
 		}
 		pol.Residual = min(pol.Residual, 20)
 		heads, err := pol.Heads(n, shape.Layers, shape.KVHeads)
@@ -141,7 +143,7 @@ func TestPromptLikeRun(t *testing.T) {
 				if !slices.Equal(got.pos, w.Positions) || !slices.Equal(c.Kept(l, h), w.Positions) {
 					t.Errorf("%s: layer %d head %d keeps %v, want %v", name, l, h, got.pos, w.Positions)
 				}
-				if !slices.Equal(got.k.floats, appendFloats(nil, w.K)) || !slices.Equal(got.v.floats, appendFloats(nil, w.V)) {
+				if !slices.Equal(got.k.floats, got.k.appendFloats(nil, w.K)) || !slices.Equal(got.v.floats, got.v.appendFloats(nil, w.V)) {
 					t.Errorf("%s: layer %d head %d: rows differ", name, l, h)
 				}
 			}

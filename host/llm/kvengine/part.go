@@ -3,6 +3,7 @@ package kvengine
 import (
 	"github.com/kvaccel/kvaccel/driver/packet"
 	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/host/attention"
 	"github.com/kvaccel/kvaccel/host/cache"
 	"github.com/kvaccel/kvaccel/host/session"
 	"github.com/kvaccel/kvaccel/internal/fp16"
@@ -12,7 +13,8 @@ import (
 // those that are binary16.
 type part struct {
 	groups []coded
-	fp16   []uint16
+	fp16   []uint16 // bfloat16 if bf16 is set
+	bf16   bool
 	// floats are the rows as the model sees them, of all positions held.
 	floats []float32
 }
@@ -27,19 +29,37 @@ type coded struct {
 
 const dropped = -1
 
-func (p *part) fork() part {
+// fork copies rows that are binary16; as bfloat16, they are rounded again.
+func (p *part) fork(bf16 bool) part {
 	n, m := len(p.fp16), len(p.floats)
+	if bf16 {
+		f := part{bf16: true}
+		f.append(p.floats)
+		return f
+	}
 	return part{fp16: p.fp16[:n:n], floats: p.floats[:m:m]}
 }
 
-// append rounds a row to binary16 and takes it in. Beyond the range it
+// append rounds a row to the format and takes it in. Beyond the range it
 // saturates, as everything in the engine does.
 func (p *part) append(row []float32) {
+	n := len(p.fp16)
 	for _, x := range row {
-		h := fp16.FromFloat64(max(-fp16.MaxFinite, min(fp16.MaxFinite, float64(x))))
-		p.fp16 = append(p.fp16, h)
-		p.floats = append(p.floats, halves[h])
+		p.fp16 = append(p.fp16, rounded(x, p.bf16))
 	}
+	p.floats = p.appendFloats(p.floats, p.fp16[n:])
+}
+
+// rounded gives a number as binary16 or bfloat16, which saturate.
+func rounded(x float32, bf16 bool) uint16 {
+	if !bf16 {
+		return fp16.FromFloat64(max(-fp16.MaxFinite, min(fp16.MaxFinite, float64(x))))
+	}
+	b := fp16.BFloatFromFloat64(float64(x))
+	if b&0x7fff == 0x7f80 { // infinite
+		b--
+	}
+	return b
 }
 
 // codedRows is how many rows that are held are quantized.
@@ -124,15 +144,22 @@ func (p *part) restore(rows []uint16, dim int) {
 	for _, g := range p.groups {
 		for _, j := range g.pos {
 			if j != dropped {
-				p.floats = appendFloats(p.floats, rows[at*dim:][:dim])
+				p.floats = p.appendFloats(p.floats, rows[at*dim:][:dim])
 			}
 			at++
 		}
 	}
-	p.floats = appendFloats(p.floats, p.fp16)
+	p.floats = p.appendFloats(p.floats, p.fp16)
 }
 
-func appendFloats(dst []float32, bits []uint16) []float32 {
+// appendFloats appends rows of the format as the engine takes them.
+func (p *part) appendFloats(dst []float32, bits []uint16) []float32 {
+	if p.bf16 {
+		for _, f := range attention.FloatsBF16(bits) {
+			dst = append(dst, float32(f))
+		}
+		return dst
+	}
 	for _, h := range bits {
 		dst = append(dst, halves[h])
 	}

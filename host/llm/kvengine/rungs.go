@@ -92,7 +92,7 @@ func (c *Cache) restoreTiers(ctx context.Context) error {
 				put = append(put, func(rows []uint16) {
 					for i, j := range at {
 						copy(p.fp16[j*d:][:d], rows[i*d:][:d])
-						copy(p.floats[j*d:][:d], appendFloats(nil, rows[i*d:][:d]))
+						copy(p.floats[j*d:][:d], p.appendFloats(nil, rows[i*d:][:d]))
 					}
 				})
 			}

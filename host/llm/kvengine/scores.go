@@ -52,7 +52,7 @@ func (c *Cache) scoring(x set) session.Selection {
 	case policy.Random:
 		sel.Weights = randomRows(c.seed, x.l, x.h, x.heads[0].pos)
 	case policy.KeyNorm:
-		sel.KeyRows, sel.RowDims = binary16(x.heads[0].k.floats), c.cfg.HeadDim
+		sel.KeyRows, sel.RowDims = bits(x.heads[0].k.floats, false), c.cfg.HeadDim // norms are of binary16 keys
 	default:
 		if sums := x.heads[0].sums; len(sums) > 0 {
 			sel.ScoresIn = append(append([]uint64(nil), sums...), make([]uint64, n-len(sums))...)
@@ -65,11 +65,12 @@ func (c *Cache) scoring(x set) session.Selection {
 	return sel
 }
 
-// binary16 gives rows as the model sees them, which are binary16 numbers, as such.
-func binary16(rows []float32) []uint16 {
+// bits gives rows as the model sees them in a format: that which they have, or
+// another, to which they are rounded.
+func bits(rows []float32, bf16 bool) []uint16 {
 	out := make([]uint16, len(rows))
 	for i, f := range rows {
-		out[i] = fp16.FromFloat64(float64(f))
+		out[i] = rounded(f, bf16)
 	}
 	return out
 }

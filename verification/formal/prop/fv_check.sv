@@ -2,7 +2,7 @@
 // early TLAST, against the checks of docs/engine.md, section 3, written down once more with
 // the contract's own numbers. For a build with all commands and options, or some (Features).
 module fv_check #(
-    parameter logic [9:0] Features = 10'h3FF
+    parameter logic [11:0] Features = 12'hFFF
 ) (
     input logic         clk_i,
     input logic         en_i,
@@ -67,11 +67,13 @@ module fv_check #(
   // 4: the command and the options it asks for.
   always_comb begin
     case (opcode)
-      8'd1, 8'd2, 8'd3, 8'd4, 8'd5: units = Features[3'(opcode-8'd1)];
+      8'd1, 8'd2, 8'd3, 8'd4, 8'd5: units = Features[4'(opcode-8'd1)];
       8'd6, 8'd7: units = Features[5];
       default: units = 1'b0;
     endcase
     absent = !units;
+    if (quant && words[1][28:27] != 2'd0 && !Features[10]) absent = 1'b1;
+    if ((quant || compress) && words[1][3] && !Features[11]) absent = 1'b1;
     if (scores) begin
       if (words[1][19:16] != 4'd0 && !Features[6]) absent = 1'b1;
       if ((words[7][15:0] != 16'd0 || words[6][31:20] != 12'd0) && !Features[7]) absent = 1'b1;
@@ -95,7 +97,7 @@ module fv_check #(
     if (quant) begin
       for (int w = 4; w < 8; w++) if (words[w] != 32'd0) options = 1'b1;
       if (row_dims != 32'd0) options = 1'b1;
-      if ((words[1] & ~32'h0000_1F77) != 32'd0) options = 1'b1;
+      if ((words[1] & ~32'h1800_1F7F) != 32'd0) options = 1'b1;
       if (words[1][1:0] > 2'd2 || words[1][6:4] > 3'd4) options = 1'b1;
       if (channel && words[1][6:4] == 3'd4) options = 1'b1;
       if (words[1][11:8] < 4'd2 || words[1][11:8] == 4'd7 || words[1][11:8] > 4'd8) options = 1'b1;
@@ -106,10 +108,14 @@ module fv_check #(
           default: options = 1'b1;
         endcase
       else if (words[1][1:0] == 2'd2) options = 1'b1;
+      // bfloat16 neither in blocks nor rotated.
+      if (words[1][3] && (words[1][12] || words[1][28:27] != 2'd0)) options = 1'b1;
       sizes = rows < 32'd1 || rows > TileTokens || n < 32'd1 || n > MaxDim || n[3:0] != 4'd0;
       for (int k = 0; k < 4; k++)
         if (words[1][6:4] == 3'(k) && (channel ? rows : n) % (32'd16 << k) != 32'd0)
           sizes = 1'b1;
+      for (int k = 1; k < 4; k++)
+        if (words[1][28:27] == 2'(k) && n % (32'd16 << k) != 32'd0) sizes = 1'b1;
     end
     if (scores) begin
       if (words[1][19] && words[1][18:16] == 3'd0) options = 1'b1;
@@ -131,7 +137,8 @@ module fv_check #(
       if (!key_norm && row_dims != 32'd0) options = 1'b1;
     end
     if (compress) begin
-      if (words[1][3] || words[1][7] || words[1][12] || words[1][23:22] != 2'd0 || words[1][31:27] != 5'd0)
+      if (words[1][3] && key_norm) options = 1'b1;
+      if (words[1][7] || words[1][12] || words[1][23:22] != 2'd0 || words[1][31:27] != 5'd0)
         options = 1'b1;
       if (words[1][1:0] > 2'd1 || words[1][6:4] > 3'd4 || words[1][15:13] > 3'd4) options = 1'b1;
       if (channel) begin

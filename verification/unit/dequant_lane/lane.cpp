@@ -92,6 +92,7 @@ uint64_t rnd() {
 int main(int argc, char **argv) {
   uint64_t limit = argc > 1 ? strtoull(argv[1], nullptr, 0) : 30000000;
   dut = new Vkv_dequant_lane;
+  dut->bf16_i = 0;
   dut->en_i = 1;
   dut->rst_i = 0;
   dut->valid8_i = 1;

@@ -3,10 +3,13 @@
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-out=$root/build/unit/dequant_lane
-mkdir -p "$out"
-verilator --cc --exe --build -O3 -Wall --x-assign unique --x-initial unique --assert \
-  -CFLAGS "-O3" --Mdir "$out" --top-module kv_dequant_lane -o bench \
-  "$root/hdl/rtl/kv_dequant_lane.sv" "$here/lane.cpp" >"$out/build.log" 2>&1 ||
-  { cat "$out/build.log"; exit 1; }
-exec "$out/bench" "$@"
+# Without bfloat16, and beside it.
+for bf16 in 0 1; do
+  out=$root/build/unit/dequant_lane/bf16-$bf16
+  mkdir -p "$out"
+  verilator --cc --exe --build -O3 -Wall --x-assign unique --x-initial unique --assert -GBf16="1'b$bf16" \
+    -y "$root/hdl/rtl" -CFLAGS "-O3" --Mdir "$out" --top-module kv_dequant_lane -o bench \
+    "$root/hdl/rtl/kv_dequant_lane.sv" "$here/lane.cpp" >"$out/build.log" 2>&1 ||
+    { cat "$out/build.log"; exit 1; }
+  "$out/bench" "$@"
+done

@@ -203,6 +203,7 @@ int main(int argc, char **argv) {
   uint64_t cases = argc > 1 ? strtoull(argv[1], nullptr, 0) : 10000000;
   state = (argc > 2 ? strtoull(argv[2], nullptr, 0) : 1) * 0x9E3779B97F4A7C15ull + 1;
   dut = new Vquant_lane_bench;
+  dut->bf16_i = 0;
   dut->clk_i = 0;
   dut->eval();
   for (int bits : kWidths) symmetric(bits, false);

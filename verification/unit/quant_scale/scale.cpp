@@ -164,6 +164,7 @@ int main(int argc, char **argv) {
   uint64_t cases = argc > 1 ? strtoull(argv[1], nullptr, 0) : 20000000;
   state = (argc > 2 ? strtoull(argv[2], nullptr, 0) : 1) * 0x9E3779B97F4A7C15ull + 1;
   dut = new Vkv_quant_scale;
+  dut->bf16_i = 0;
   dut->clk_i = 0;
   dut->eval();
   for (int bits : kWidths) {

@@ -21,7 +21,7 @@
 namespace {
 
 constexpr int L = LANES;
-constexpr int kRow = 8, kAcc = 7, kSettle = 11, kPass = 12, kEmit = 8, kNorm = 8, kPool = 24, kPoolSat = 16, kTier = 12,
+constexpr int kRow = 8, kAcc = 7, kSettle = 11, kPass = 12, kFirst = 12, kEmit = 8, kNorm = 8, kPool = 24, kPoolSat = 16, kTier = 12,
               kScores = 4;
 constexpr uint64_t kMax = (1ull << 40) - 1;
 
@@ -70,7 +70,7 @@ template <class T> Beat getBeat(const T &port) {
 // What the unit is expected to do from now on.
 std::map<uint64_t, Push> pushes;
 std::map<uint64_t, int> nonfinite, saturated;
-uint64_t n_push = 0, n_sat = 0, n_bad = 0, n_abort = 0, passes[12], searches[5], options[10];
+uint64_t n_push = 0, n_sat = 0, n_bad = 0, n_abort = 0, passes[12], searches[5], options[10], ahead[2];
 
 void tick() {
   dut->clk_i = 1;
@@ -176,6 +176,7 @@ struct Run {
   std::vector<uint64_t> score;
   bool any_bad = false, any_sat = false;
   uint64_t t = 0, E = 0;
+  int guess = -1;  // the digit counted ahead
   int gaps;
 
   explicit Run(const Config &config) : c(config), W((config.n + L - 1) / L), score(config.n, 0), gaps(below(3) ? 0 : below(60)) {}
@@ -225,6 +226,15 @@ struct Run {
     }
   }
 
+  // The highest digit that is not 0 in an unprotected score.
+  int top() const {
+    uint64_t all = 0;
+    for (int j = c.sinks; j < c.n - c.recent; j++) all |= score[j];
+    int digit = 9;
+    while (digit > 0 && !(all >> (4 * digit) & 15)) digit--;
+    return digit;
+  }
+
   // The scores so far, four beats a word.
   bool scores(int kind, int &left) {
     for (int w = 0; w < W; w++) {
@@ -255,6 +265,7 @@ struct Run {
 
   bool attention(int kind, int &left) {
     for (int r = 0; r < c.rows; r++) {
+      if (r == c.rows - 1 && !c.half) guess = std::max(5, top());
       for (int w = 0; w < W; w++) {
         pause();
         Beat b;
@@ -328,15 +339,19 @@ struct Run {
       if (k == 0) found.clear();
       return found;
     }
-    uint64_t all = 0;
-    for (int j : open) all |= score[j];
-    int digit = 9, used = 0;
-    while (digit > 0 && !(all >> (4 * digit) & 15)) digit--;
+    int digit = top(), used = 0;
     std::stable_sort(found.begin(), found.end(), [&](int a, int b) { return score[a] > score[b]; });
     uint64_t threshold = score[found[k - 1]];
     for (;; digit--) {
-      E += (W + 1) / 2 + kPass;
-      used++;
+      // A pass is counted ahead once.
+      if (used++ == 0 && guess >= 0) {
+        bool right = guess == digit;
+        ahead[right]++;
+        E += right ? kFirst : (W + 1) / 2 + kPass;
+        guess = -1;
+      } else {
+        E += (W + 1) / 2 + kPass;
+      }
       // Those above or equal in the examined digits: exactly k of them ends it.
       int reach = 0;
       for (int j : open) reach += score[j] >> (4 * digit) >= threshold >> (4 * digit);
@@ -553,9 +568,9 @@ int main(int argc, char **argv) {
   for (int i = 0; i <= 10; i++) printf(" %llu", (unsigned long long)passes[i]);
   printf("; searches");
   for (int i = 1; i <= 4; i++) printf(" %llu", (unsigned long long)searches[i]);
-  printf("\n");
+  printf("; guesses %llu wrong, %llu right\n", (unsigned long long)ahead[0], (unsigned long long)ahead[1]);
   // A short run does not reach everything.
-  bool covered = n_sat && n_bad && n_abort && passes[0] && passes[1] && passes[8] && passes[10];
+  bool covered = n_sat && n_bad && n_abort && passes[0] && passes[1] && passes[8] && passes[10] && ahead[0] && ahead[1];
   for (int i = 1; i <= 4; i++) covered = covered && searches[i];
   for (uint64_t o : options) covered = covered && o;
   return covered || commands < 1000 ? 0 : 1;

@@ -36,6 +36,31 @@ func TestRunPrintsATable(t *testing.T) {
 	}
 }
 
+// The format of the rows is told, and a rotated cache, or one of bfloat16, is
+// restored as it was written.
+func TestRotationAndFormat(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ args, words string }{
+		{"run --policy h2o+quarot-4 --prefix 200", "rotated over the row|; last 0 kept rows fp16"},
+		{"run --policy kivi-2 --residual 20 --format bf16 --prefix 200", "kept as bf16|rows bf16|residual bf16"},
+		{"run --decode --policy h2o+kivi-2 --rotate 32 --prefill 100 --steps 3", "rotated over 32 dims"},
+	} {
+		args, cache := strings.Fields(c.args), filepath.Join(dir, "c")
+		if args[1] != "--decode" {
+			args = append(args, "-o", cache)
+		}
+		out := mustRun(t, args...)
+		for word := range strings.SplitSeq(c.words, "|") {
+			if !strings.Contains(out, word) {
+				t.Errorf("%s: no %q in:\n%s", c.args, word, out)
+			}
+		}
+		if args[1] != "--decode" {
+			mustRun(t, "restore", cache, "-o", filepath.Join(dir, "r"))
+		}
+	}
+}
+
 func TestRunJSON(t *testing.T) {
 	var r map[string]any
 	if err := json.Unmarshal([]byte(mustRun(t, "run", "--json", "--policy", "kivi-2")), &r); err != nil {
@@ -173,7 +198,7 @@ func TestRunUnderCeiling(t *testing.T) {
 
 func TestPoliciesList(t *testing.T) {
 	out := mustRun(t, "policies")
-	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant"} {
+	for _, want := range []string{"pyramidkv", "Feng et al.", "SELECT KEY_NORM", "kvquant", "quarot-4  (quantization; engine features: QUANTIZE DEQUANTIZE ROTATE)"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -260,6 +285,13 @@ func TestMistakes(t *testing.T) {
 		{"run --policy " + filepath.Join(dir, "absent.yaml"), cli.ExitNotFound, "absent.yaml"},
 		{"run --policy snapkv -d emu:?features=0xf", cli.ExitOther, "POOL"},
 		{"run --policy h2o+tiers -d emu:?features=0x3ef", cli.ExitOther, "COMPRESS"},
+		{"run --policy quarot-4 -d emu:?features=0xbff", cli.ExitOther, "ROTATE"},
+		{"run --policy kivi-2 --rotate 128", cli.ExitUsage, "128 elements divides no rows of 64"},
+		{"run --policy kivi-2 --rotate 48", cli.ExitUsage, "--rotate: "},
+		{"run --tiers fp16:10,8:90 --rotate 64", cli.ExitUsage, "COMPRESS, which does not rotate"},
+		{"run --policy kivi-2 --format bf16 -d emu:?features=0x7ff", cli.ExitOther, "BF16"},
+		{"run --policy quarot-4 --format bf16", cli.ExitUsage, "rotate none"},
+		{"run --format half", cli.ExitUsage, "fp16, bf16 or auto"},
 		{"policies nope", cli.ExitUsage, "zipcache"},
 		{"policies kvquant", cli.ExitUsage, "non-uniform"},
 		{"policies " + broken, cli.ExitUsage, "broken.yaml:3"},

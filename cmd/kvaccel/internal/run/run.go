@@ -48,6 +48,14 @@ model; without any setting, the policy ` + defaultPolicy + `.
 Setting flags change the named policy; without --policy they start from "full":
 fp16, group 32, residual 0, nothing evicted.
 
+--rotate turns rows by the Walsh-Hadamard transform before they are quantized, so that
+an element that sticks out is spread over its block, and back after they are restored.
+
+The rows of a trace of BF16 stay bfloat16, scales, minima and restored rows included, if
+the engine has BF16 and nothing in the policy is for fp16 alone (rotate, ggml's layouts,
+tiers by key-norm); otherwise, or with --format fp16, they are converted, with a warning
+if that was not asked for. --format bf16 insists on it, whatever the trace has.
+
 With --decode the trace is replayed token by token, as a server would: --prefill
 positions are taken in and compressed; then each step appends a position, attends,
 scores and evicts within the same budget. It prints cycles per step. With --ceiling,
@@ -64,6 +72,9 @@ Two names joined by + take the selection of one and the quantization of the othe
   kvaccel run --topk 64 --sinks 4 --recent 32 --observe 32 --json
   kvaccel run --policy snapkv --budget 10% --pool 7 --pool-mode max
   kvaccel run --policy h2o --tiers fp16:10,8:20,4:70
+  kvaccel run --policy quarot-4
+  kvaccel run --policy kivi-2 --rotate 64
+  kvaccel run bf16-trace.safetensors --format fp16
   kvaccel run --policy mine.yaml
   kvaccel run --decode --policy h2o --budget 64 --lambda 0.99 --prefill 256
   kvaccel run --decode --ceiling 180KiB --prefill 64

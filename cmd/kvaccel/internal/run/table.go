@@ -8,19 +8,23 @@ import (
 	"text/tabwriter"
 
 	"github.com/kvaccel/kvaccel/host/compress"
+	"github.com/kvaccel/kvaccel/host/policy"
 	"github.com/kvaccel/kvaccel/host/quality"
 )
 
 // printTable prints a result for people.
 func printTable(out io.Writer, res *compress.Result, o options) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	t := res.Trace
-	fmt.Fprintf(w, "trace\t%s: %d layers, %d KV heads of %d, %d tokens\n", t.File, t.Layers, t.KVHeads, t.Dims, t.Tokens)
+	t, rows := res.Trace, ""
+	if t.Rows != string(policy.FP16) {
+		rows = ", kept as " + t.Rows
+	}
+	fmt.Fprintf(w, "trace\t%s: %d layers, %d KV heads of %d, %d tokens%s\n", t.File, t.Layers, t.KVHeads, t.Dims, t.Tokens, rows)
 	fmt.Fprintf(w, "policy\t%s: %s\n", res.Policy.Name, res.Policy.Describe())
 	fmt.Fprintf(w, "device\t%s (%s)\n", res.Device.URI, res.Device.Description)
 	fmt.Fprintf(w, "\n")
-	fmt.Fprintf(w, "bytes\t%d -> %d\t(codes %d, scales %d, residual fp16 %d, positions %d)\n", res.BytesIn, res.BytesOut,
-		res.Bytes.Codes, res.Bytes.Scales, res.Bytes.Residual, res.Bytes.Positions)
+	fmt.Fprintf(w, "bytes\t%d -> %d\t(codes %d, scales %d, residual %s %d, positions %d)\n", res.BytesIn, res.BytesOut,
+		res.Bytes.Codes, res.Bytes.Scales, t.Rows, res.Bytes.Residual, res.Bytes.Positions)
 	fmt.Fprintf(w, "ratio\t%.2fx\t%.2f bits per element, %.2f per element kept\n", res.Ratio, res.BitsPerElem, res.BitsPerKept)
 	fmt.Fprintf(w, "tokens kept\t%d of %d\t%s\n", res.TokensKept, res.TokensIn, perHead(res.Heads))
 	if err := w.Flush(); err != nil {

@@ -43,7 +43,7 @@ func run(ctx context.Context) (bool, error) {
 	flag.IntVar(&one.Params.MaxTokens, "max-tokens", one.Params.MaxTokens, "")
 	flag.UintVar(&features, "features", features, "commands built in")
 	flag.UintVar(&only, "only", 0, "mask of the opcodes to use; 0 is all")
-	flag.StringVar(&c.Regime, "regime", "", "use only this kind of traffic: ideal, busy, stuttering, registers, resets, malformed, short")
+	flag.StringVar(&c.Regime, "regime", "", "use only this kind of traffic: ideal, busy, stuttering, queued, registers, resets, malformed, short")
 	flag.BoolVar(&c.All, "all", false, "go on after a difference")
 	flag.StringVar(&c.Wave, "wave", "build/lockstep", "directory for waveforms; empty for none")
 	flag.IntVar(&c.Shrink, "shrink", 600, "tries at shortening what led to a difference; 0 for none")
