@@ -13,7 +13,7 @@ COLUMNS = {
     "LUT4": "lut", "SB_LUT4": "lut",
     "CCU2C": "carry", "SB_CARRY": "carry",
     "TRELLIS_DPR16X4": "dpr",
-    "TRELLIS_FF": "ff",
+    "TRELLIS_FF": "ff", "kv_enable": "ff",  # whose hierarchy is kept
     "MULT18X18D": "dsp", "SB_MAC16": "dsp",
     "DP16KD": "bram", "SB_RAM40_4K": "bram",
     "SB_SPRAM256KA": "spram",

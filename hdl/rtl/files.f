@@ -2,6 +2,7 @@ kv_pkg.sv
 kv_skid.sv
 kv_fifo.sv
 kv_queue.sv
+kv_enable.sv
 kv_shell.sv
 kv_regs.sv
 kv_front_check.sv

@@ -1,9 +1,10 @@
 // Back of the core: builds the responses (docs/engine.md, 5.5).
 //
 // For each descriptor: header beats, then the entries of the payload FIFO up to the one
-// marked last, then trailer beats, at most one beat a cycle through out_*. out_want_o
-// (from registers) says that a beat may be given in this cycle; the shell then keeps
-// room for it, so nothing here waits for the outside.
+// marked last, then trailer beats, at most one beat a cycle through out_*. out_want_next_o
+// says that a beat may be given in the next cycle, if this one is enabled; the shell then keeps
+// room for it, so nothing here waits for the outside. It takes knowing whether there will be a
+// descriptor and an entry: desc_next_i, entry_next_i.
 //
 // An entry marked pre is held back until the scales of its channel group are out:
 // pre_start_o pulses in cycle c, the unit gives the beats with pre_valid_i in
@@ -20,6 +21,7 @@ module kv_back #(
     input  logic                rst_i,
     input  logic                en_i,
     input  logic                desc_valid_i,
+    input  logic                desc_next_i,
     input  logic [         7:0] desc_opcode_i,
     input  logic [        15:0] desc_tag_i,
     input  logic [         2:0] desc_status_i,
@@ -30,6 +32,7 @@ module kv_back #(
     input  logic [        31:0] outcome_bytes_i,
     output logic                done_o,
     input  logic                entry_valid_i,
+    input  logic                entry_next_i,
     input  logic [16*Lanes-1:0] entry_data_i,
     input  logic [         5:0] entry_bytes_i,
     input  logic                entry_last_i,
@@ -44,7 +47,7 @@ module kv_back #(
     input  logic [        31:0] now_cycle_i,
     input  logic [        31:0] now_stall_in_i,
     input  logic [        31:0] now_stall_out_i,
-    output logic                out_want_o,
+    output logic                out_want_next_o,
     output logic                out_push_o,
     output logic [16*Lanes-1:0] out_data_o,
     output logic                out_last_o,
@@ -66,10 +69,11 @@ module kv_back #(
     PreDone
   } pre_e;
 
-  state_e state_q;
+  state_e state_q, state_d;
   pre_e pre_q;
   logic [2:0] beat_q;
   logic beat_end;
+  logic frame_q;  // not BODY, beside state_q for the width of a beat
   logic [30:0] bytes_q;  // payload bytes given: 1 GiB at most
   logic nonfinite_q, saturated_q;
   logic [2:0] status_q;  // of the outcome, as of the cycle before: it stands since then at least
@@ -88,7 +92,6 @@ module kv_back #(
   assign entry_pop_o = body && !hold;
   assign done_o = tail_push && beat_end;
 
-  assign out_want_o = head_push || body || tail_push;
   assign out_push_o = head_push || tail_push || (entry_pop_o && entry_bytes_i != '0) ||
                       (body && pre_valid_i);
   assign out_last_o = done_o;
@@ -96,18 +99,34 @@ module kv_back #(
   assign error_valid_o = first_tail && error_q;
   assign error_status_o = status_q;
 
+  always_comb begin
+    state_d = state_q;
+    case (state_q)
+      RHead: if (head_push && beat_end) state_d = Body;
+      Body: if (entry_pop_o && entry_last_i) state_d = Tail;
+      default: if (beat_end) state_d = RHead;
+    endcase
+  end
+
+  // Within header and trailer the next beat is certain.
+  always_comb begin
+    case (state_d)
+      RHead: out_want_next_o = (head_push && !beat_end) || desc_next_i;
+      Body: out_want_next_o = entry_next_i;
+      default: out_want_next_o = 1'b1;
+    endcase
+  end
+
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       state_q <= RHead;
+      frame_q <= 1'b1;
       pre_q   <= PreIdle;
       beat_q  <= '0;
     end else if (en_i) begin
       if (head_push || tail_push) beat_q <= beat_end ? '0 : beat_q + 3'd1;
-      case (state_q)
-        RHead: if (head_push && beat_end) state_q <= Body;
-        Body: if (entry_pop_o && entry_last_i) state_q <= Tail;
-        default: if (beat_end) state_q <= RHead;
-      endcase
+      state_q <= state_d;
+      frame_q <= state_d != Body;
       if (pre_start_o) pre_q <= PreBusy;
       else if (pre_valid_i && pre_last_i) pre_q <= PreDone;
       else if (entry_pop_o) pre_q <= PreIdle;
@@ -183,7 +202,7 @@ module kv_back #(
 
   always_comb begin
     out_data_o = '0;
-    if (state_q == Body) out_data_o = pre_q == PreBusy ? pre_data_i : entry_data_i;
+    if (!frame_q) out_data_o = pre_q == PreBusy ? pre_data_i : entry_data_i;
     else
       for (int i = 0; i < HeadBeats; i++)
         if (beat_q == 3'(i)) out_data_o = tail_push ? tail[Width*i+:Width] : head[Width*i+:Width];
@@ -192,9 +211,15 @@ module kv_back #(
 `ifndef SYNTHESIS
   // The scales come when the contract says, and only then.
   logic [kv_pkg::LAT_PREFIX-1:0] wait_q;
+  logic want_q;
   always_ff @(posedge clk_i)
-    if (rst_i) wait_q <= '0;
-    else if (en_i) begin
+    if (rst_i) begin
+      wait_q <= '0;
+      want_q <= 1'b0;
+    end else if (en_i) begin
+      want_q <= out_want_next_o;
+      assert (want_q == (head_push || body || tail_push))
+      else $error("kv_back: wants something else than it said");
       wait_q <= kv_pkg::LAT_PREFIX'({wait_q, pre_start_o});
       assert (!wait_q[kv_pkg::LAT_PREFIX-1] || pre_valid_i)
       else $error("kv_back: the scales are late");

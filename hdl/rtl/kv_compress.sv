@@ -7,7 +7,8 @@
 // start_i     one cycle after dispatch; scores_out_i: the settings, from then on.
 // beat_*_i    a beat of the command is taken in this cycle, only with ready_o; beat_rows_i: of value and
 //             key rows, not of the selection part; the ends as kv_front_count says.
-// ready_o     from registers, and from that of kv_select (select_ready_i).
+// ready_o     from registers, and from that of kv_select (select_ready_i); ready_next_o likewise of the next
+//             cycle, if this one is enabled.
 // select_done_i  done_o of kv_select, of a COMPRESS. row_o: the position whose tier is wanted, kept_i: it has one.
 // keys_o      the section is that of the keys: set one cycle after the values' end.
 // beat_kept_o, end_o  for kv_quant: the beat belongs to a kept row; it is the last of its section.
@@ -28,7 +29,9 @@ module kv_compress #(
     input  logic            beat_part_end_i,
     input  logic            beat_row_end_i,
     output logic            ready_o,
+    output logic            ready_next_o,
     input  logic            select_ready_i,
+    input  logic            select_ready_next_i,
     input  logic            select_done_i,
     output logic [RowW-1:0] row_o,
     input  logic            kept_i,
@@ -57,17 +60,30 @@ module kv_compress #(
     Close  // the section's last beat was taken
   } state_e;
 
-  state_e state_q;
+  state_e state_q, state_d;
   logic [3:0] wait_q;
   logic [RowW-1:0] row_q;
   logic keys_q, nonfinite_q, row_beat;
 
   assign row_beat    = beat_valid_i && beat_rows_i;
   assign ready_o     = state_q == Rows || (state_q == Choose && select_ready_i);
+  assign ready_next_o = state_d == Rows || (state_d == Choose && select_ready_next_i);
   assign beat_kept_o = row_beat && kept_i;
   assign end_o       = row_beat && beat_part_end_i;
   assign row_o       = row_q + RowW'(row_beat && beat_row_end_i);
   assign keys_o      = keys_q;
+
+  always_comb begin
+    state_d = state_q;
+    if (start_i) state_d = Choose;
+    else
+      case (state_q)
+        Choose: if (select_done_i) state_d = Wait;
+        Wait: if (wait_q == 4'd0) state_d = Rows;
+        Rows: if (end_o) state_d = Close;
+        default: if (section_done_i) state_d = keys_q ? Choose : Rows;
+      endcase
+  end
 
   // The beat that ends the selection part is followed by none before the rows.
   always_ff @(posedge clk_i) begin
@@ -80,20 +96,9 @@ module kv_compress #(
       if (select_done_i) wait_q <= scores_out_i ? WaitScores : WaitPlain;
       else if (wait_q != 4'd0) wait_q <= wait_q - 4'd1;
       row_q <= end_o || state_q == Wait ? '0 : row_o;
-      if (start_i) begin
-        state_q <= Choose;
-        keys_q  <= 1'b0;
-      end else
-        case (state_q)
-          Choose: if (select_done_i) state_q <= Wait;
-          Wait: if (wait_q == 4'd0) state_q <= Rows;
-          Rows: if (end_o) state_q <= Close;
-          default:
-          if (section_done_i) begin
-            state_q <= keys_q ? Choose : Rows;
-            keys_q  <= 1'b1;
-          end
-        endcase
+      state_q <= state_d;
+      if (start_i) keys_q <= 1'b0;
+      else if (state_q == Close && section_done_i) keys_q <= 1'b1;
     end
   end
 

@@ -1,8 +1,8 @@
 // The patient core: front, units, payload FIFO, back (docs/engine.md, 5.3).
 //
-// rst_i is the core reset (hard or soft), en_i the core's clock enable. In an enabled cycle
-// with in_want_o a beat is offered, and out_want_o is answered by room for a beat; the shell
-// sees to both, so nothing in here depends on a cycle with en_i = 0 but the counts of
+// rst_i is the core reset (hard or soft), en_i the core's clock enable, all bits of which are the same: a register
+// for each of the parts below. In an enabled cycle after one with in_want_next_o a beat is offered, and
+// out_want_next_o is answered by room for a beat; the shell sees to both, so nothing in here depends on a cycle with en_i = 0 but the counts of
 // such cycles (stall_in_i, stall_out_i), which only travel into the trailers.
 //
 // ev_*: events of this cycle, to be counted if it is enabled. flight_o: descriptors in flight.
@@ -16,13 +16,13 @@ module kv_core #(
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
-    input  logic                en_i,
+    input  logic [         7:0] en_i,
     input  logic                in_valid_i,
     input  logic [16*Lanes-1:0] in_data_i,
     input  logic                in_last_i,
     output logic                in_take_o,
-    output logic                in_want_o,
-    output logic                out_want_o,
+    output logic                in_want_next_o,
+    output logic                out_want_next_o,
     output logic                out_push_o,
     output logic [16*Lanes-1:0] out_data_o,
     output logic                out_last_o,
@@ -49,6 +49,10 @@ module kv_core #(
   localparam int unsigned OutcomeW = 3 + 32;
   localparam int unsigned EntryW = Width + 10;
 
+  // Front, counts and queues; back and payload FIFO; units.
+  logic en_front, en_back;
+  assign {en_back, en_front} = en_i[1:0];
+
   // Counts of the core, zeroed by its reset only.
   logic [31:0] cycle_q, stall_in_q, stall_out_q;
   always_ff @(posedge clk_i) begin
@@ -57,7 +61,7 @@ module kv_core #(
       stall_in_q  <= '0;
       stall_out_q <= '0;
     end else begin
-      if (en_i) cycle_q <= cycle_q + 32'd1;
+      if (en_front) cycle_q <= cycle_q + 32'd1;
       if (stall_in_i) stall_in_q <= stall_in_q + 32'd1;
       if (stall_out_i) stall_out_q <= stall_out_q + 32'd1;
     end
@@ -67,7 +71,8 @@ module kv_core #(
   logic desc_push, desc_valid, outcome_push, done, empty;
   logic [DescW-1:0] desc_in, desc_out;
   logic [OutcomeW-1:0] outcome_in, outcome_out;
-  logic [6:0] unit, start, ready, beat_valid;
+  logic [6:0] unit, start, ready, ready_next, beat_valid;
+  logic desc_next, entry_next, outcome_next, entry_full_next;
   logic [255:0] cfg;
   logic [Width-1:0] beat;
   logic beat_last, beat_part_end, beat_row_end, beat_abort;
@@ -83,12 +88,12 @@ module kv_core #(
   ) u_front (
       .clk_i           (clk_i),
       .rst_i           (rst_i),
-      .en_i            (en_i),
+      .en_i            (en_front),
       .in_valid_i      (in_valid_i),
       .in_data_i       (in_data_i),
       .in_last_i       (in_last_i),
       .in_take_o       (in_take_o),
-      .in_want_o       (in_want_o),
+      .in_want_next_o  (in_want_next_o),
       .idle_o          (idle_o),
       .now_cycle_i     (cycle_q),
       .now_stall_in_i  (stall_in_q),
@@ -109,7 +114,7 @@ module kv_core #(
       .unit_o          (unit),
       .start_o         (start),
       .cfg_o           (cfg),
-      .ready_i         (ready),
+      .ready_next_i    (ready_next),
       .beat_valid_o    (beat_valid),
       .beat_o          (beat),
       .beat_last_o     (beat_last),
@@ -125,13 +130,14 @@ module kv_core #(
   ) u_descriptors (
       .clk_i  (clk_i),
       .rst_i  (rst_i),
-      .en_i   (en_i),
+      .en_i   (en_front),
       .push_i (desc_push),
       .data_i (desc_in),
       .pop_i  (done),
       .valid_o(desc_valid),
       .data_o (desc_out),
-      .count_o(flight_o)
+      .count_o(flight_o),
+      .valid_next_o(desc_next)
   );
 
   logic [2:0] outcome_count;
@@ -142,17 +148,18 @@ module kv_core #(
   ) u_outcomes (
       .clk_i  (clk_i),
       .rst_i  (rst_i),
-      .en_i   (en_i),
+      .en_i   (en_front),
       .push_i (outcome_push),
       .data_i (outcome_in),
       .pop_i  (done),
       .valid_o(outcome_valid),
       .data_o (outcome_out),
-      .count_o(outcome_count)
+      .count_o(outcome_count),
+      .valid_next_o(outcome_next)
   );
 
   // Units
-  logic room_q, unit_push, pre_start, pre_valid, pre_last;
+  logic room_q, room_d, unit_push, pre_start, pre_valid, pre_last;
   logic [EntryW-1:0] unit_entry;
   logic [CountW-1:0] pf_count;
   logic [Width-1:0] pre_data;
@@ -167,20 +174,23 @@ module kv_core #(
   ) u_units (
       .clk_i         (clk_i),
       .rst_i         (rst_i),
-      .en_i          (en_i),
+      .en_i          (en_i[7:2]),
       .unit_i        (unit),
       .start_i       (start),
       .cfg_i         (cfg),
       .beat_valid_i  (beat_valid),
       .beat_i        (beat),
+      .raw_i         (in_data_i),
       .beat_last_i   (beat_last),
       .beat_part_i   (beat_part),
       .beat_part_end_i(beat_part_end),
       .beat_row_end_i(beat_row_end),
       .beat_abort_i  (beat_abort),
       .ready_o       (ready),
+      .ready_next_o  (ready_next),
       .pf_count_i    (pf_count),
       .room_i        (room_q),
+      .room_next_i   (room_d),
       .push_o        (unit_push),
       .entry_o       (unit_entry),
       .pre_start_i   (pre_start),
@@ -200,12 +210,15 @@ module kv_core #(
   assign entry_push = unit_push || empty;
 
   // Kept beside the count, because ECHO's ready is on the way to the clock enable.
+  always_comb begin
+    room_d = room_q;
+    if (entry_push && !entry_pop && pf_count == CountW'(PayloadDepth - 4)) room_d = 1'b0;
+    if (entry_pop && !entry_push && pf_count == CountW'(PayloadDepth - 3)) room_d = 1'b1;
+  end
+
   always_ff @(posedge clk_i) begin
     if (rst_i) room_q <= 1'b1;
-    else if (en_i) begin
-      if (entry_push && !entry_pop && pf_count == CountW'(PayloadDepth - 4)) room_q <= 1'b0;
-      if (entry_pop && !entry_push && pf_count == CountW'(PayloadDepth - 3)) room_q <= 1'b1;
-    end
+    else if (en_back) room_q <= room_d;
   end
 
   kv_fifo #(
@@ -214,13 +227,15 @@ module kv_core #(
   ) u_payload (
       .clk_i  (clk_i),
       .rst_i  (rst_i),
-      .en_i   (en_i),
+      .en_i   (en_back),
       .push_i (entry_push),
       .data_i ({unit_entry[EntryW-1:10], empty ? 10'd1 : unit_entry[9:0]}),
       .pop_i  (entry_pop),
       .valid_o(entry_valid),
       .data_o (entry_out),
-      .count_o(pf_count)
+      .count_o(pf_count),
+      .valid_next_o(entry_next),
+      .full_next_o (entry_full_next)
   );
 
   kv_back #(
@@ -228,8 +243,9 @@ module kv_core #(
   ) u_back (
       .clk_i            (clk_i),
       .rst_i            (rst_i),
-      .en_i             (en_i),
+      .en_i             (en_back),
       .desc_valid_i     (desc_valid),
+      .desc_next_i      (desc_next),
       .desc_opcode_i    (desc_out[7:0]),
       .desc_tag_i       (desc_out[23:8]),
       .desc_status_i    (desc_out[26:24]),
@@ -240,6 +256,7 @@ module kv_core #(
       .outcome_bytes_i  (outcome_out[34:3]),
       .done_o           (done),
       .entry_valid_i    (entry_valid),
+      .entry_next_i     (entry_next),
       .entry_data_i     (entry_out[10+:Width]),
       .entry_bytes_i    (entry_out[9:4]),
       .entry_last_i     (entry_out[0]),
@@ -254,7 +271,7 @@ module kv_core #(
       .now_cycle_i      (cycle_q),
       .now_stall_in_i   (stall_in_q),
       .now_stall_out_i  (stall_out_q),
-      .out_want_o       (out_want_o),
+      .out_want_next_o  (out_want_next_o),
       .out_push_o       (out_push_o),
       .out_data_o       (out_data_o),
       .out_last_o       (out_last_o),
@@ -263,11 +280,13 @@ module kv_core #(
   );
 
   logic unused;
-  assign unused = &{1'b0, outcome_count, outcome_valid};
+  assign unused = &{1'b0, outcome_count, outcome_valid, outcome_next, entry_full_next, ready};
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i)
-    if (!rst_i && en_i) begin
+    if (!rst_i && en_front) begin
+      assert (en_i == '1)
+      else $error("kv_core: the copies of the enable disagree");
       assert (room_q == (pf_count <= CountW'(PayloadDepth - 4)))
       else $error("kv_core: the room flag and the count disagree");
       assert (!(unit_push && empty))

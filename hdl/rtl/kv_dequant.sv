@@ -41,6 +41,7 @@ module kv_dequant #(
     input  logic [              16*Lanes-1:0] beat_i,
     input  logic                              beat_last_i,
     output logic                              ready_o,
+    output logic                              ready_next_o,
     input  logic [$clog2(PayloadDepth+1)-1:0] pf_count_i,
     output logic                              push_valid_o,
     output logic [              16*Lanes-1:0] push_data_o,
@@ -74,10 +75,19 @@ module kv_dequant #(
   assign fold    = layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
   assign channel = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
 
+  // The same a cycle later: before the first item is issued, but not before the first beat comes.
+  logic asym_q, channel_q;
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      asym_q    <= asym;
+      channel_q <= channel;
+    end
+
   // Loader and code FIFO. Its depth is a power of two: the top bit of the count says full.
   logic code_push, code_valid, code_mark, refill;
   logic [BeatBits-1:0] code_beat;
   logic [CodeW-1:0] code_count;
+  logic code_full_next, code_next;
   logic free, bank_ok, bank_bad;
   logic [ItemW-1:0] idx;
   logic [BeatBits-1:0] bank_scale, bank_min;
@@ -99,7 +109,9 @@ module kv_dequant #(
       .beat_valid_i,
       .beat_i,
       .full_i        (code_count[CodeW-1]),
+      .full_next_i   (code_full_next),
       .ready_o,
+      .ready_next_o,
       .code_o        (code_push),
       .free_i        (free),
       .idx_i         (idx),
@@ -122,7 +134,9 @@ module kv_dequant #(
       .pop_i  (refill),
       .valid_o(code_valid),
       .data_o ({code_mark, code_beat}),
-      .count_o(code_count)
+      .count_o(code_count),
+      .valid_next_o(code_next),
+      .full_next_o (code_full_next)
   );
 
   // Stage 0.
@@ -215,7 +229,7 @@ module kv_dequant #(
       .bad_o(bad_min)
   );
 
-  assign lead_bad = {take_lead_q && bad_min && asym, take_lead_q && bad_scale};
+  assign lead_bad = {take_lead_q && bad_min && asym_q, take_lead_q && bad_scale};
   // Per token the banks count nothing, per channel nothing leads.
   assign ev_nonfinite_o = 10'(bank_nonfinite) | {8'd0, &lead_bad, ^lead_bad};
 
@@ -223,10 +237,10 @@ module kv_dequant #(
     if (en_i) begin
       if (take_lead_q) begin
         scale2_q <= clean_scale;
-        min2_q   <= asym ? clean_min : '0;
+        min2_q   <= asym_q ? clean_min : '0;
       end
       nonfinite_q <= {
-        nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE-1:2], channel ? bank_bad1_q : |lead_bad
+        nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE-1:2], channel_q ? bank_bad1_q : |lead_bad
       };
     end
   end
@@ -234,8 +248,8 @@ module kv_dequant #(
   // Stages 1 and 2: the words of the banks.
   logic [BeatBits-1:0] scale2, min2, scale3_q, min3_q, bank_scale2_q, bank_min2_q;
 
-  assign scale2 = channel ? bank_scale2_q : {Lanes{scale2_q}};
-  assign min2   = channel ? bank_min2_q : {Lanes{min2_q}};
+  assign scale2 = channel_q ? bank_scale2_q : {Lanes{scale2_q}};
+  assign min2   = channel_q ? bank_min2_q : {Lanes{min2_q}};
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -306,6 +320,7 @@ module kv_dequant #(
       ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
   end
 
-  wire unused = &{1'b0, bf16_i, block_i};
+  logic unused;
+  assign unused = &{1'b0, bf16_i, block_i, code_next};
 
 endmodule

@@ -17,7 +17,7 @@
 // ev_*_o       events of this cycle. lead_o, last_o and idx_o speak of the next item
 //              whether it is issued or not.
 // All decisions are made from registers and the inputs of this cycle; no latency. The
-// settings have to be stable one cycle before the first item can be issued.
+// settings have to be stable two cycles before the first item can be issued.
 module kv_dequant_issue #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxDim = 256,
@@ -60,7 +60,7 @@ module kv_dequant_issue #(
   // What follows from the settings: units of the first item of a group, items of a row less
   // one, items of a per-token group less one, rows of a per-channel group less one.
   logic [5:0] need_lead_q, need_code_q, need_first_q;
-  logic fold_q;
+  logic fold_q, token_q;  // the axis in a register of its own: issue_o waits for it
   logic [ItemW-1:0] items_q, item_mask_q;
   logic [RowW-1:0] row_mask_q;
   logic [9:0] group_step_q;
@@ -71,6 +71,7 @@ module kv_dequant_issue #(
       need_lead_q  <= need_lead;
       need_first_q <= -need_lead;
       fold_q       <= fold_i;
+      token_q      <= !channel_i;
       items_q      <= ItemW'(dims_i[9:LaneB] - 1'b1);
       item_mask_q  <= group_i == 3'(kv_pkg::GROUP_ROW) ? '1 :
                       ItemW'((10'(16 / Lanes) << group_i) - 10'd1);
@@ -107,25 +108,44 @@ module kv_dequant_issue #(
   always_ff @(posedge clk_i) if (en_i && start_i) rows_q[in_q] <= RowW'(rows_i - 24'd1);
 
   // Position of the next item.
-  logic [ItemW-1:0] idx_q, idx_next;
+  logic [ItemW-1:0] idx_q, idx_next, idx_step;
   logic [RowW-1:0] row_q, row_in_group;
   logic row_end, group_row_end, first;
-  logic spare_next;
   logic lead_q;  // idx_q is that of the first item of a group, if groups are per token
 
   assign row_in_group = row_q & row_mask_q;
-  assign row_end = idx_q == items_q;
   assign group_row_end = row_in_group == row_mask_q;
   assign idx_o = idx_q;
   assign idx_next = idx_q + ItemW'(1);
-  assign lead_o = lead_q && !channel_i;
-  assign first = lead_o || (channel_i && idx_q == '0 && row_in_group == '0);
+  assign lead_o = lead_q && token_q;
+  assign first = lead_o || (!token_q && idx_q == '0 && row_in_group == '0);
   assign last_o = row_end && row_q == rows_q[out_q];
   assign done = issue_o && last_o;
   assign idle_o = !busy_q;
-  assign next_lead_o = row_end || (idx_next & item_mask_q) == '0;
   assign spare_o = fold_q && idx_q[$clog2(16/Lanes)];
-  assign spare_next = fold_q && idx_next[$clog2(16/Lanes)] && !row_end;
+
+  // Of the item at a place of a row: it is the row's last; the one behind it is the first of a group, needs so many units.
+  logic ends[2], leads[2];
+  logic [5:0] needs[2], need_next;
+
+  assign idx_step = row_end ? '0 : idx_next;
+
+  for (genvar i = 0; i < 2; i++) begin : gen_place
+    logic [ItemW-1:0] at, behind;
+    assign at       = i == 0 ? idx_q : idx_step;
+    assign behind   = at + ItemW'(1);
+    assign ends[i]  = at == items_q;
+    assign leads[i] = ends[i] || (behind & item_mask_q) == '0;
+    assign needs[i] = leads[i] ? need_lead_q : fold_q && behind[$clog2(16/Lanes)] ? '0 : need_code_q;
+  end
+
+  // Kept for the item at idx_q. The settings are that old when the first can be issued.
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      row_end     <= ends[issue_o];
+      next_lead_o <= leads[issue_o];
+      need_next   <= needs[issue_o];
+    end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -133,7 +153,7 @@ module kv_dequant_issue #(
       row_q  <= '0;
       lead_q <= 1'b1;
     end else if (en_i && issue_o) begin
-      idx_q  <= row_end ? '0 : idx_next;
+      idx_q  <= idx_step;
       lead_q <= next_lead_o;
       if (row_end) row_q <= last_o ? '0 : row_q + RowW'(1);
     end
@@ -141,17 +161,16 @@ module kv_dequant_issue #(
 
   // The buffer's fill in units, and what would be left of it with the item that is next: negative if that is not
   // enough. Both are kept a cycle ahead, so that nothing but the outside decides late.
-  logic [5:0] fill_q, kept, need_next;
+  logic [5:0] fill_q, kept;
   logic [6:0] rest_q, rest_next, rest_kept;
   logic fits_rest, fits_fill, moved_q;
   logic fresh_q;  // nothing of the packet has been moved yet
 
-  assign need_next = next_lead_o ? need_lead_q : spare_next ? '0 : need_code_q;
   assign rest_next = rest_q - 7'(need_next);
   assign fits_rest = rest_q[5:0] <= Capacity - Beat;
   assign fits_fill = fill_q <= Capacity - Beat;
 
-  assign issue_o = busy_q && !rest_q[6] && room_i && (!channel_i || bank_ok_i);
+  assign issue_o = busy_q && !rest_q[6] && room_i && (token_q || bank_ok_i);
   assign refill_o = code_valid_i && !moved_q && (issue_o ? fits_rest : fits_fill);
   assign kept = issue_o ? rest_q[5:0] : fill_q;
   assign rest_kept = fresh_q ? {1'b1, need_first_q} : issue_o ? rest_next : rest_q;
@@ -170,7 +189,7 @@ module kv_dequant_issue #(
     end
   end
 
-  assign free_o = issue_o && channel_i && row_end && group_row_end;
+  assign free_o = issue_o && !token_q && row_end && group_row_end;
   assign ev_token_o = issue_o && row_end;
   assign ev_groups_o = issue_o && first ? group_step_q : '0;
 

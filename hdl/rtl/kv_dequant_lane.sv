@@ -191,6 +191,7 @@ module kv_dequant_lane #(
 
   // Stage 7: normalize by 16 or 8.
   logic by16, by8, low6, neg7_q, zero7_q;
+  logic near7_q;  // x7_q is below 8
   logic [21:0] mag7_q;
   logic [ExpW:0] x7_q;
 
@@ -203,6 +204,7 @@ module kv_dequant_lane #(
       neg7_q  <= neg6_q;
       zero7_q <= mag6_q[21:6] == '0 && !low6;
       mag7_q  <= by16 ? {mag6_q[5:0], 16'd0} : by8 ? {mag6_q[13:0], 8'd0} : mag6_q;
+      near7_q <= x6_q[ExpW:3] == (ExpW-2)'(by16 ? 2 : by8 ? 1 : 0);
       x7_q    <= by16 ? x6_q - (ExpW+1)'(16) : by8 ? x6_q - (ExpW+1)'(8) : x6_q;
     end
   end
@@ -218,7 +220,7 @@ module kv_dequant_lane #(
   logic [ExpW:0] exp8_q;
 
   always_comb begin
-    for (int i = 0; i < 8; i++) marked[i] = mag7_q[21-i] || x7_q == (ExpW+1)'(i);
+    for (int i = 0; i < 8; i++) marked[i] = mag7_q[21-i] || (near7_q && x7_q[2:0] == 3'(i));
     shift = 3'd7;
     for (int i = 7; i >= 0; i--) if (marked[i]) shift = 3'(i);
     // below_or[s]: what lies below the half if shifted by s.

@@ -4,6 +4,7 @@
 // beat_*_i     a beat taken in this cycle; comes only with ready_o.
 // ready_o      from registers: the code FIFO (full_i: no place left) takes codes, one of
 //              the two banks is free for a first scale beat, the rest of a bank always.
+// ready_next_o ready_o of the next cycle, if this one is enabled; full_next_i: full_i of it.
 // code_o       the beat is of codes: the code FIFO takes it in this cycle.
 // bank_o       the bank that is read next; bank_ok_o: it is complete. bank_bad_o: it
 //              held a value that is not finite. free_i frees it at the end of the cycle.
@@ -32,7 +33,9 @@ module kv_dequant_load #(
     input  logic                beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
     input  logic                full_i,
+    input  logic                full_next_i,
     output logic                ready_o,
+    output logic                ready_next_o,
     output logic                code_o,
     input  logic                free_i,
     input  logic [   ItemW-1:0] idx_i,
@@ -53,11 +56,12 @@ module kv_dequant_load #(
     Codes
   } part_e;
 
-  part_e part_q;
+  part_e part_q, part_d;
   logic [BeatW-1:0] count_q;  // beats of this part, the one to come included
   logic [BeatW-1:0] group_beats_q;
   logic part_end, stats_end;
-  logic [1:0] busy_q;  // banks in use
+  logic begins_q, begins_d;  // count_q is 1
+  logic [1:0] busy_q, busy_d;  // banks in use
   logic [1:0] ok_q, bad_q;  // of each bank
   logic wr_bank_q, rd_bank_q;
   logic claim;
@@ -76,27 +80,46 @@ module kv_dequant_load #(
                     count_q == BeatW'(dims_i[9:LaneB]);
   assign stats_end = channel_i && beat_valid_i && part_end &&
                      (part_q == Minima || (part_q == Scales && !asym_i));
-  assign claim = channel_i && beat_valid_i && part_q == Scales && count_q == BeatW'(1);
+  assign claim = channel_i && beat_valid_i && part_q == Scales && begins_q;
 
   assign code_o = beat_valid_i && (!channel_i || part_q == Codes);
 
   always_comb begin
     if (!channel_i || part_q == Codes) ready_o = !full_i;
-    else ready_o = part_q != Scales || count_q != BeatW'(1) || !busy_q[1];
+    else ready_o = part_q != Scales || !begins_q || !busy_q[1];
+  end
+
+  always_comb begin
+    if (!channel_i || part_d == Codes) ready_next_o = !full_next_i;
+    else ready_next_o = part_d != Scales || !begins_d || !busy_d[1];
+  end
+
+  always_comb begin
+    part_d   = part_q;
+    begins_d = begins_q;
+    busy_d   = busy_q;
+    if (channel_i && beat_valid_i) begin
+      begins_d = part_end;
+      if (part_end)
+        case (part_q)
+          Scales:  part_d = asym_i ? Minima : Codes;
+          Minima:  part_d = Codes;
+          default: part_d = Scales;
+        endcase
+    end
+    if (claim && !free_i) busy_d = {busy_q[0], !busy_q[0]};
+    if (free_i && !claim) busy_d = {1'b0, busy_q[1]};
   end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      part_q  <= Scales;
-      count_q <= BeatW'(1);
-    end else if (en_i && channel_i && beat_valid_i) begin
-      count_q <= part_end ? BeatW'(1) : count_q + BeatW'(1);
-      if (part_end)
-        case (part_q)
-          Scales:  part_q <= asym_i ? Minima : Codes;
-          Minima:  part_q <= Codes;
-          default: part_q <= Scales;
-        endcase
+      part_q   <= Scales;
+      begins_q <= 1'b1;
+      count_q  <= BeatW'(1);
+    end else if (en_i) begin
+      part_q   <= part_d;
+      begins_q <= begins_d;
+      if (channel_i && beat_valid_i) count_q <= part_end ? BeatW'(1) : count_q + BeatW'(1);
     end
   end
 
@@ -107,8 +130,7 @@ module kv_dequant_load #(
       wr_bank_q <= 1'b0;
       rd_bank_q <= 1'b0;
     end else if (en_i) begin
-      if (claim && !free_i) busy_q <= busy_q + 2'd1;
-      if (free_i && !claim) busy_q <= busy_q - 2'd1;
+      busy_q    <= busy_d;
       wr_bank_q <= wr_bank_q ^ stats_end;
       rd_bank_q <= rd_bank_q ^ free_i;
       for (int i = 0; i < 2; i++) begin

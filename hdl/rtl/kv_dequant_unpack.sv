@@ -96,7 +96,7 @@ module kv_dequant_unpack #(
 
   always_ff @(posedge clk_i) if (en_i) window1_q <= ring[WindowBits-1:0];
 
-  assign lead_scale_o = asym_i ? window1_q[15:0] : window1_q[31:16];
+  assign lead_scale_o = asym_q ? window1_q[15:0] : window1_q[31:16];
   assign lead_min_o   = window1_q[31:16];
 
   // Stage 1: cut the codes apart. The width of the codes is decoded in advance: wide_q[b] says b bits, past_q[j]
@@ -105,7 +105,7 @@ module kv_dequant_unpack #(
   logic [Lanes-1:0] neg2_q, neg3_q;
   logic [8:2] wide_q;
   logic [7:2] past_q;
-  logic signed_q, offset_q;
+  logic asym_q, signed_q, offset_q;
 
   assign codes1 = window1_q[WindowBits-1:32];
 
@@ -113,6 +113,7 @@ module kv_dequant_unpack #(
     if (en_i) begin
       for (int b = 2; b <= 8; b++) wide_q[b] <= fold_i ? b == 8 : bits_i == 4'(b);
       for (int j = 2; j < 8; j++) past_q[j] <= bits_i <= 4'(j);
+      asym_q   <= asym_i;
       signed_q <= !asym_i && !offset_i;
       offset_q <= offset_i;
     end

@@ -73,9 +73,10 @@ module kv_engine #(
 
   localparam logic [11:0] Built = 12'(Features);
 
-  logic soft_rst, core_rst, core_en;
-  logic in_valid, in_last, in_take, in_want;
-  logic out_want, out_push, out_last;
+  logic soft_rst, soft_rst_next, core_rst, core_en, core_en_next;
+  logic [7:0] core_ens;
+  logic in_valid, in_last, in_take, in_want_next;
+  logic out_want_next, out_push, out_last;
   logic [16*Lanes-1:0] in_data, out_data;
   logic stall_in, stall_out, discard, abort, out_busy, idle;
   logic beat_in, beat_out, packet;
@@ -98,14 +99,16 @@ module kv_engine #(
       .m_axis_tready(m_axis_tready),
       .m_axis_tlast (m_axis_tlast),
       .soft_rst_i   (soft_rst),
+      .soft_rst_next_i(soft_rst_next),
       .core_rst_o   (core_rst),
       .core_en_o    (core_en),
+      .core_en_next_o(core_en_next),
       .in_valid_o   (in_valid),
       .in_data_o    (in_data),
       .in_last_o    (in_last),
       .in_take_i    (in_take),
-      .in_want_i    (in_want),
-      .out_want_i   (out_want),
+      .in_want_next_i(in_want_next),
+      .out_want_next_i(out_want_next),
       .out_push_i   (out_push),
       .out_data_i   (out_data),
       .out_last_i   (out_last),
@@ -119,6 +122,14 @@ module kv_engine #(
       .ev_packet_o  (packet)
   );
 
+  for (genvar i = 0; i < 8; i++) begin : gen_enable
+    kv_enable u_enable (
+        .clk_i(clk_i),
+        .d_i  (core_en_next),
+        .q_o  (core_ens[i])
+    );
+  end
+
   kv_core #(
       .Lanes(Lanes),
       .MaxDim(MaxDim),
@@ -128,13 +139,13 @@ module kv_engine #(
   ) u_core (
       .clk_i         (clk_i),
       .rst_i         (core_rst),
-      .en_i          (core_en),
+      .en_i          (core_ens),
       .in_valid_i    (in_valid),
       .in_data_i     (in_data),
       .in_last_i     (in_last),
       .in_take_o     (in_take),
-      .in_want_o     (in_want),
-      .out_want_o    (out_want),
+      .in_want_next_o(in_want_next),
+      .out_want_next_o(out_want_next),
       .out_push_o    (out_push),
       .out_data_o    (out_data),
       .out_last_o    (out_last),
@@ -180,6 +191,7 @@ module kv_engine #(
       .s_axil_rready (s_axil_rready),
       .irq_o         (irq_o),
       .soft_rst_o    (soft_rst),
+      .soft_rst_next_o(soft_rst_next),
       .busy_i        (!idle || flight != '0 || out_busy || discard || abort),
       .resetting_i   (soft_rst || discard || abort),
       .flight_i      (flight),

@@ -4,6 +4,7 @@
 // pop_i   takes the head; never while valid_o = 0.
 // data_o  the head, meaningful while valid_o = 1; a register, no logic behind it.
 // count_o entries at the start of the cycle, a register.
+// valid_next_o, full_next_o  of the next cycle, if this one is enabled: entries; Depth of them.
 // Latency: pushed at t, counted and (if it is the head) on data_o at t + 1.
 // Nothing happens in a cycle with en_i = 0. Depth is a power of two, at least 2.
 //
@@ -23,7 +24,9 @@ module kv_fifo #(
     input  logic              pop_i,
     output logic              valid_o,
     output logic [ Width-1:0] data_o,
-    output logic [CountW-1:0] count_o
+    output logic [CountW-1:0] count_o,
+    output logic              valid_next_o,
+    output logic              full_next_o
 );
 
   // A read of the place written in the same cycle is never used: see near_q.
@@ -46,6 +49,9 @@ module kv_fifo #(
   assign up      = push_i & ~pop_i;
   assign down    = pop_i & ~push_i;
 
+  assign valid_next_o = push_i | (pop_i ? more_q : valid_q);
+  assign full_next_o  = up ? count_q == CountW'(Depth - 1) : count_q[AddrW] & ~down;
+
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       wr_q    <= '0;
@@ -62,13 +68,12 @@ module kv_fifo #(
       end
       if (up) begin
         count_q <= count_q + CountW'(1);
-        valid_q <= 1'b1;
         more_q  <= valid_q;
       end else if (down) begin
         count_q <= count_q - CountW'(1);
-        valid_q <= more_q;
         more_q  <= count_q > CountW'(2);
       end
+      valid_q <= valid_next_o;
     end
   end
 
@@ -76,7 +81,7 @@ module kv_fifo #(
     if (en_i) begin
       if (push_i) mem[wr_q] <= data_i;
       ram_q    <= mem[raddr];
-      near_q   <= push_i && wr_q == raddr;
+      near_q   <= push_i && (pop_i ? wr_q == rd2_q : wr_q == rd1_q);
       near_d_q <= data_i;
       if (!valid_q || (pop_i && !more_q)) head_q <= data_i;
       else if (pop_i) head_q <= near_q ? near_d_q : ram_q;

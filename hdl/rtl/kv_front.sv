@@ -1,7 +1,8 @@
 // Front of the core: takes packets apart and dispatches commands (docs/engine.md, 5.4).
 //
 // in_*      the beat the shell offers; in_take_o takes it in this (enabled) cycle.
-//           in_want_o: the core cannot go on without one. From registers, as idle_o is.
+//           in_want_next_o: in the next cycle, if this one is enabled, the core cannot go on without one.
+//           idle_o comes from registers.
 // now_*     the core's counts of enabled, STALL_IN and STALL_OUT cycles at the start
 //           of the cycle; those of the first header beat go into the descriptor.
 // flight_i  descriptors in flight, none_i: there are none.
@@ -11,13 +12,15 @@
 // empty_o   the front's own empty last entry is pushed into the payload FIFO (x + 1).
 // unit_o    one-hot, bit opcode - 1: the unit of the last dispatched command (0: refused).
 // start_o   one-hot, in x + 1; cfg_o, the header, holds from then to the next dispatch.
-// beat_*    a beat for that unit, its bits of beat_valid_o only with its ready_i.
+// ready_next_i  which units take a beat in the next cycle, if this one is enabled. In the cycle of a dispatch
+//           what its unit says holds for the new command: if that is of another kind, the unit is empty.
+// beat_*    a beat for that unit, only if it said so.
 //           beat_part_o: the part of the payload it belongs to, beat_part_end_o: as its last,
 //           beat_row_end_o: as the last of a row (see kv_front_count). beat_abort_o: TLAST
 //           came with this beat, too early, in a SINK or the selection part of a SELECT or COMPRESS.
 //
 // Nothing is taken while the command at hand may not be dispatched yet; a packet of which
-// the first beat has been taken is waited for (in_want_o) up to the end of its payload.
+// the first beat has been taken is waited for (in_want_next_o) up to the end of its payload.
 module kv_front #(
     parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
     parameter int unsigned MaxDim = 256,  // largest dims
@@ -33,7 +36,7 @@ module kv_front #(
     input  logic [16*Lanes-1:0] in_data_i,
     input  logic                in_last_i,
     output logic                in_take_o,
-    output logic                in_want_o,
+    output logic                in_want_next_o,
     output logic                idle_o,
     input  logic [        31:0] now_cycle_i,
     input  logic [        31:0] now_stall_in_i,
@@ -54,7 +57,7 @@ module kv_front #(
     output logic [         6:0] unit_o,
     output logic [         6:0] start_o,
     output logic [       255:0] cfg_o,
-    input  logic [         6:0] ready_i,
+    input  logic [         6:0] ready_next_i,
     output logic [         6:0] beat_valid_o,
     output logic [16*Lanes-1:0] beat_o,
     output logic                beat_last_o,
@@ -87,7 +90,10 @@ module kv_front #(
   logic [BeatsW-1:0] beats_now;
   logic last_ok_q, same_q;  // the last command dispatched was not refused
 
-  logic head_take, head_done, in_payload, unit_ready, last, dispatch, may, pay, cut, pay_end;
+  logic head_take, head_done, in_payload, last, dispatch, begins, may, pay, cut, pay_end;
+  logic [6:0] next_unit;
+  logic blank_q;  // not PAY, beside state_q for the width of a beat
+  logic unit_ready_q, unit_ready_next;  // the unit takes a beat
   logic [2:0] status;
   logic refused, empty;
   logic [6:0] op_unit;
@@ -116,7 +122,7 @@ module kv_front #(
       .en_i      (en_i),
       .header_i  (head_q),
       .load_i    (state_q == Check),
-      .beat_i    (in_payload & unit_ready),
+      .beat_i    (in_payload & unit_ready_q),
       .last_o    (last),
       .part_o    (beat_part_o),
       .part_end_o(beat_part_end_o),
@@ -124,10 +130,8 @@ module kv_front #(
   );
 
   assign idle_o = state_q == Head && hb_q == '0;
-  assign unit_ready = (unit_o & ready_i) != '0;
   assign in_payload = state_q == Pay || state_q == Pad;
-  assign pay = state_q == Pay && unit_ready;
-  assign in_want_o = (state_q == Head && hb_q != '0) || pay;
+  assign pay = state_q == Pay && unit_ready_q;
   assign in_take_o = ((state_q == Head || state_q == Drain) && in_valid_i) || pay;
 
   assign head_take = state_q == Head && in_valid_i;
@@ -136,6 +140,9 @@ module kv_front #(
   // Only the same kind of ECHO, QUANTIZE or DEQUANTIZE again may overlap what is in flight.
   assign may = none_i || (flight_i < 3'(kv_pkg::MAX_IN_FLIGHT) && same_q && !refused);
   assign dispatch = state_q == Check && checked_q && may;
+  // The same for a command with a payload, of which it is known that it is not refused.
+  assign begins = state_q == Check && checked_q && !refused && !empty && !source &&
+                  (none_i || (flight_i < 3'(kv_pkg::MAX_IN_FLIGHT) && same_q));
   assign op_unit = 7'(8'd1 << head_q[2:0] >> 1);
   assign source = head_q[2:0] == 3'(kv_pkg::OP_SOURCE);
 
@@ -148,16 +155,30 @@ module kv_front #(
     case (state_q)
       Head: if (head_done) state_d = Check;
       Check:
-      if (dispatch) begin
-        if (!refused && !empty && !source) state_d = Pay;
-        else state_d = (short_q || tlast_q) ? Head : Drain;
-      end
+      if (begins) state_d = Pay;
+      else if (dispatch) state_d = (short_q || tlast_q) ? Head : Drain;
       Pay:
       if (pay_end) state_d = in_last_i ? Head : Drain;
       else if (pay && in_last_i) state_d = Pad;
-      Pad: if (unit_ready && last) state_d = Head;
+      Pad: if (unit_ready_q && last) state_d = Head;
       default: if (in_valid_i && in_last_i) state_d = Head;
     endcase
+  end
+
+  // A payload that is about to begin is that of the header at hand.
+  assign next_unit = (state_q == Check ? op_unit : unit_o) & ready_next_i;
+  assign unit_ready_next = next_unit != '0;
+  assign in_want_next_o  = (head_take && !head_done) || (state_d == Pay && unit_ready_next);
+
+  always_ff @(posedge clk_i)
+    if (en_i) begin
+      unit_ready_q <= unit_ready_next;
+      blank_q      <= state_d != Pay;
+    end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) beat_valid_o <= '0;
+    else if (en_i) beat_valid_o <= next_unit & {7{state_d == Pay || state_d == Pad}};
   end
 
   always_ff @(posedge clk_i) begin
@@ -235,7 +256,7 @@ module kv_front #(
 
   // An outcome is due when a command without payload is dispatched and when a payload ends.
   assign outcome_push_o = (dispatch && (refused || empty || source)) || pay_end ||
-                          (state_q == Pad && unit_ready && last);
+                          (state_q == Pad && unit_ready_q && last);
   assign outcome_bytes_o = state_q == Check ? '0 : {beats_now, {BytesB{1'b0}}};
   always_comb begin
     if (state_q == Check) outcome_status_o = status;
@@ -243,16 +264,20 @@ module kv_front #(
     else outcome_status_o = in_last_i ? 3'(kv_pkg::ST_OK) : 3'(kv_pkg::ST_OVERLONG);
   end
 
-  assign beat_valid_o = unit_o & ready_i & {7{in_payload}};
-  assign beat_o = state_q == Pay ? in_data_i : '0;
+  assign beat_o = in_data_i & {Width{!blank_q}};
   assign beat_last_o = last;
   assign beat_abort_o = state_q == Pay && cut && !last;
 
 `ifndef SYNTHESIS
+  logic want_q;
   always_ff @(posedge clk_i)
-    if (!rst_i && en_i) begin
-      assert (!(in_want_o && !in_valid_i))
+    if (rst_i) want_q <= 1'b0;
+    else if (en_i) begin
+      want_q <= in_want_next_o;
+      assert (!(want_q && !in_valid_i))
       else $error("kv_front: enabled without the beat it wants");
+      assert (want_q == (state_q == Head && hb_q != '0 || pay))
+      else $error("kv_front: wants something else than it said");
     end
 `endif
 

@@ -179,7 +179,7 @@ module kv_front_check #(
   assign bare  = empty || is_source;
 
   // One flag a check, in the order in which they count.
-  logic short_q, magic_q, opcode_q, unit_q, option_q, range_q, early_q, late_q, empty_q;
+  logic short_q, magic_q, opcode_q, unit_q, option_q, range_q, positions_q, early_q, late_q, empty_q;
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
@@ -192,16 +192,17 @@ module kv_front_check #(
                   (is_compress && (stray_compress || bad_compress)) ||
                   (is_link && (stray_link || w7[30:0] == '0));
       range_q <= (is_echo && range_echo) || (is_quant && range_quant) || (is_link && range_link) ||
-                 (is_score && (range_score || range_ranks && (is_compress || result == 2'(kv_pkg::RESULT_TIERS)) ||
+                 (is_score && (range_ranks && (is_compress || result == 2'(kv_pkg::RESULT_TIERS)) ||
                                range_rows && (is_compress || key_norm))) ||
                  (is_compress && range_compress);
+      positions_q <= is_score && range_score;
       early_q <= tlast_i && !bare;
       late_q <= !tlast_i && bare;
       empty_q <= empty;
     end
   end
 
-  assign refused_o = short_q | magic_q | opcode_q | unit_q | option_q | range_q | early_q | late_q;
+  assign refused_o = short_q | magic_q | opcode_q | unit_q | option_q | range_q | positions_q | early_q | late_q;
   assign empty_o   = empty_q & ~refused_o;
 
   always_comb begin
@@ -210,7 +211,7 @@ module kv_front_check #(
     else if (opcode_q) status_o = 3'(kv_pkg::ST_BAD_OPCODE);
     else if (unit_q) status_o = 3'(kv_pkg::ST_UNSUPPORTED);
     else if (option_q) status_o = 3'(kv_pkg::ST_BAD_OPTION);
-    else if (range_q) status_o = 3'(kv_pkg::ST_BAD_GEOMETRY);
+    else if (range_q || positions_q) status_o = 3'(kv_pkg::ST_BAD_GEOMETRY);
     else if (early_q) status_o = 3'(kv_pkg::ST_TRUNCATED);
     else if (late_q) status_o = 3'(kv_pkg::ST_OVERLONG);
     else status_o = 3'(kv_pkg::ST_OK);

@@ -112,17 +112,18 @@ module kv_front_count #(
   // Parts: the one under way, the one to be loaded, and whether that is the last.
   logic [1:0] part_q, part;
   logic has_rows_q, final_q, narrow;  // narrow: its rows have RowDims elements
-  logic row_end, part_end;
   logic [23:0] part_rows;
 
-  assign row_end  = rest_q ? left_q == '0 : left_q == 29'd1;
-  assign part_end = row_end && rows_q == 24'd1;
+  // What the outputs say of the next beat, and whether its row is the part's last.
+  logic row_end_q, part_end_q, last_q, last_row_q;
+  logic row_end_d, last_row_d, final_d;
+
   assign narrow   = score_q && (part[1] || (part[0] && key_norm));
 
   always_comb begin
     if (!score_q) part = 2'd3;
     else if (load_i) part = {1'b0, !header_i[kv_pkg::REQ_SCORES_IN_LSB]};
-    else if (!part_end) part = part_q;
+    else if (!part_end_q) part = part_q;
     else part = part_q == 2'd0 && !has_rows_q ? 2'd2 : part_q + 2'd1;
     if (!score_q || part == 2'd1 && !key_norm) part_rows = row_n_q;
     else part_rows = part == 2'd0 ? 24'd4 : 24'(positions);
@@ -131,21 +132,54 @@ module kv_front_count #(
   always_ff @(posedge clk_i) begin
     if (en_i) begin
       has_rows_q <= key_norm || header_i[kv_pkg::REQ_ROWS_LSB+:24] != '0;
-      if (load_i || (beat_i && row_end)) begin
-        left_q <= narrow ? 29'(header_i[kv_pkg::REQ_ROW_DIMS_LSB+LaneB+:10-LaneB]) : whole;
+      if (reload) begin
+        left_q <= narrow ? 29'(narrow_beats) : whole;
         rest_q <= !narrow && rest;
-        rows_q <= load_i || part_end ? part_rows : rows_q - 24'd1;
+        rows_q <= load_i || part_end_q ? part_rows : rows_q - 24'd1;
         part_q <= part;
-        final_q <= part == 2'd3 ||
-                   (opcode == 3'(kv_pkg::OP_SELECT) && (part == 2'd1 || !has_rows_q));
       end else if (beat_i) left_q <= left_q - 29'd1;
     end
   end
 
-  assign last_o     = part_end && final_q;
+  // A beat is the row's last when all but one of the whole ones are done, or with a rest all of them.
+  logic reload, one_row;
+  logic [9-LaneB:0] narrow_beats;
+
+  assign reload       = load_i || (beat_i && row_end_q);
+  assign narrow_beats = header_i[kv_pkg::REQ_ROW_DIMS_LSB+LaneB+:10-LaneB];
+
+  // part_rows is 1.
+  always_comb begin
+    if (!score_q || part == 2'd1 && !key_norm) one_row = row_n_q == 24'd1;
+    else one_row = part != 2'd0 && positions == 17'd1;
+  end
+
+  always_comb begin
+    row_end_d  = row_end_q;
+    last_row_d = last_row_q;
+    final_d    = final_q;
+    if (reload) begin
+      if (narrow) row_end_d = narrow_beats == (10 - LaneB)'(1);
+      else row_end_d = whole == 29'(!rest);
+      last_row_d = load_i || part_end_q ? one_row : rows_q == 24'd2;
+      final_d    = part == 2'd3 || (opcode == 3'(kv_pkg::OP_SELECT) && (part == 2'd1 || !has_rows_q));
+    end else if (beat_i) row_end_d = left_q == (rest_q ? 29'd1 : 29'd2);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (en_i) begin
+      row_end_q  <= row_end_d;
+      last_row_q <= last_row_d;
+      final_q    <= final_d;
+      part_end_q <= row_end_d && last_row_d;
+      last_q     <= row_end_d && last_row_d && final_d;
+    end
+  end
+
+  assign last_o     = last_q;
   assign part_o     = part_q;
-  assign part_end_o = part_end;
-  assign row_end_o  = row_end;
+  assign part_end_o = part_end_q;
+  assign row_end_o  = row_end_q;
 
   // The rest of the header, and the eighths that a legal tile never has.
   logic unused;

@@ -75,6 +75,7 @@ module kv_quant #(
 
   // Settings, a cycle after they are given; with what follows from them: beats of a row and of a group, less one.
   logic asym, asym_q, offset_q, fold_q, channel, channel_q;
+  logic token_q;  // not channel_q, beside it for the counting of beats and the extents
   logic [WordW-1:0] top_word_q;
   logic [15:0] row_beats, group_beats, group_top_q;
   logic [7:0] group_rows;
@@ -102,6 +103,7 @@ module kv_quant #(
       offset_q    <= scheme_i == 2'(kv_pkg::SCHEME_OFFSET);
       fold_q      <= layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
       channel_q   <= channel;
+      token_q     <= !channel;
       top_word_q  <= WordW'(row_beats - 16'd1);
       top_row_q   <= 7'(group_rows - 8'd1);
       group_top_q <= group_beats - 16'd1;
@@ -169,8 +171,8 @@ module kv_quant #(
 
   assign row_end     = word_q == top_word_q;
   assign last_row    = row_q == top_row_q;
-  assign group_first = channel_q ? row_q == '0 : beat_q == '0;
-  assign group_end   = channel_q ? last_row && row_end : beat_q == group_top_q;
+  assign group_first = token_q ? beat_q == '0 : row_q == '0;
+  assign group_end   = token_q ? beat_q == group_top_q : last_row && row_end;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -182,8 +184,8 @@ module kv_quant #(
       beat_q <= '0;
     end else if (en_i && valid1_q) begin
       word_q <= row_end ? '0 : word_q + 1'b1;
-      if (row_end) row_q <= !channel_q || last_row ? '0 : row_q + 7'd1;
-      beat_q <= (channel_q && !Compress) || group_end ? '0 : beat_q + 16'd1;
+      if (row_end) row_q <= token_q || last_row ? '0 : row_q + 7'd1;
+      beat_q <= (!token_q && !Compress) || group_end ? '0 : beat_q + 16'd1;
     end
   end
 
@@ -216,11 +218,13 @@ module kv_quant #(
 
   // And as order keys: unsigned numbers in the order of the values; of the magnitudes if symmetric.
   logic [16*Lanes-1:0] keys1, keys2_q;
+  logic [Lanes-1:0] flip1_q;  // negative, and not of magnitudes
 
   for (genvar i = 0; i < Lanes; i++) begin : gen_keys
     logic [15:0] x;
     assign x = clean1_q[16*i+:16];
-    assign keys1[16*i+:16] = offset_q ? {x[14:0], x[15]} : {!(asym_q && x[15]), x[14:0] ^ {15{asym_q && x[15]}}};
+    assign keys1[16*i+:16] = offset_q ? {x[14:0], x[15]} : {!flip1_q[i], x[14:0] ^ {15{flip1_q[i]}}};
+    always_ff @(posedge clk_i) if (en_i) flip1_q[i] <= asym && clean[16*i+15];
   end
 
   always_ff @(posedge clk_i) if (en_i) keys2_q <= keys1;
@@ -287,12 +291,8 @@ module kv_quant #(
       .most_o    (channel_most)
   );
 
-  assign least = value(channel_q ? channel_least : token_least);
-  assign most  = value(channel_q ? channel_most : token_most);
-
-  function automatic logic [15:0] value(input logic [15:0] key);
-    value = offset_q ? {key[0], key[15:1]} : {!key[15], key[14:0] ^ {15{!key[15]}}};
-  endfunction
+  assign least = token_q ? token_least : channel_least;
+  assign most  = token_q ? token_most : channel_most;
 
   // Scales: cycle e + 9. With an offset the element that gave the scale is in place of the minimum.
   logic [15:0] scale;

@@ -6,7 +6,7 @@
 //                    group is complete; top_word_i: beats of a row less one
 // keys_i             its order keys (see kv_quant), one cycle later
 // serve_o            from 5 cycles after done_i on, for a row's number of cycles: channel after channel
-// least_o, most_o    its extent; served_o is high with the last channel
+// least_o, most_o    its extent, as values; served_o is high with the last channel
 // A beat every cycle; groups are at least a row's number of channels apart (16 rows and 16
 // lanes at most). No handshake; nothing moves in a cycle with en_i = 0.
 module kv_quant_columns #(
@@ -158,7 +158,13 @@ module kv_quant_columns #(
   // The lane of the word, by way of a pair of lanes.
   logic [63:0] pair, pair_q;
   logic odd_q, serve3_q, serve4_q, serve5_q, served3_q, served4_q, served5_q;
-  logic [31:0] extent_q;
+  logic [31:0] extent, extent_q;
+
+  assign extent = odd_q ? pair_q[63:32] : pair_q[31:0];
+
+  function automatic logic [15:0] value(input logic [15:0] key);
+    value = {!key[15], key[14:0] ^ {15{!key[15]}}};
+  endfunction
 
   always_comb begin
     pair = final_word[63:0];
@@ -187,7 +193,7 @@ module kv_quant_columns #(
     if (en_i) begin
       pair_q   <= pair;
       odd_q    <= lane3_q[0];
-      extent_q <= odd_q ? pair_q[63:32] : pair_q[31:0];
+      extent_q <= {value(extent[31:16]), value(extent[15:0])};
     end
   end
 

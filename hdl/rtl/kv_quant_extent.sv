@@ -4,7 +4,7 @@
 // first_i, last_i   it is the first, the last of its group
 // tag_i             the lowest bit of a key does not count: of equal keys the first is the greatest; the
 //                   least means nothing then
-// least_o, most_o   extent of the group, 4 cycles after its last beat; done_o is then high
+// least_o, most_o   extent of the group as values, 4 cycles after its last beat; done_o is then high
 // A beat every cycle; no handshake. Nothing moves in a cycle with en_i = 0.
 module kv_quant_extent #(
     parameter int unsigned Lanes = 8
@@ -90,6 +90,12 @@ module kv_quant_extent #(
   logic valid1_q, valid2_q, valid3_q, done_q;
   logic [3:1] first_q, last_q;
   logic take_least, take_most;
+  logic [15:0] least_value_q, most_value_q;
+
+  // The value of a key; with tags the sign is the tag.
+  function automatic logic [15:0] value(input logic [15:0] key);
+    value = tag_i ? {key[0], key[15:1]} : {!key[15], key[14:0] ^ {15{!key[15]}}};
+  endfunction
 
   assign take_least = first_q[3] || least3_q < least4_q;
   assign take_most  = first_q[3] || (most3_q | low) > (most4_q | low);
@@ -118,13 +124,19 @@ module kv_quant_extent #(
       end
       least3_q <= least3;
       most3_q  <= most3;
-      if (valid3_q && take_least) least4_q <= least3_q;
-      if (valid3_q && take_most) most4_q <= most3_q;
+      if (valid3_q && take_least) begin
+        least4_q      <= least3_q;
+        least_value_q <= value(least3_q);
+      end
+      if (valid3_q && take_most) begin
+        most4_q      <= most3_q;
+        most_value_q <= value(most3_q);
+      end
     end
   end
 
   assign done_o  = done_q;
-  assign least_o = least4_q;
-  assign most_o  = most4_q;
+  assign least_o = least_value_q;
+  assign most_o  = most_value_q;
 
 endmodule

@@ -68,15 +68,13 @@ module kv_quant_pack #(
   always_comb begin
     packed_d = '0;
     for (int i = 0; i < Lanes; i++) begin
-      if (fold_i) packed_d[8*i+:8] = odd_q ? {codes_i[8*i+:4], low_q[4*i+:4]} : '0;
-      else unique case (bits_i)
-        4'd2: packed_d[2*i+:2] = codes_i[8*i+:2];
-        4'd3: packed_d[3*i+:3] = codes_i[8*i+:3];
-        4'd4: packed_d[4*i+:4] = codes_i[8*i+:4];
-        4'd5: packed_d[5*i+:5] = codes_i[8*i+:5];
-        4'd6: packed_d[6*i+:6] = codes_i[8*i+:6];
-        default: packed_d[8*i+:8] = codes_i[8*i+:8];
-      endcase
+      packed_d[8*i+:8] |= {codes_i[8*i+:4], low_q[4*i+:4]} & {8{fold_i && odd_q}};
+      packed_d[2*i+:2] |= codes_i[8*i+:2] & {2{!fold_i && bits_i == 4'd2}};
+      packed_d[3*i+:3] |= codes_i[8*i+:3] & {3{!fold_i && bits_i == 4'd3}};
+      packed_d[4*i+:4] |= codes_i[8*i+:4] & {4{!fold_i && bits_i == 4'd4}};
+      packed_d[5*i+:5] |= codes_i[8*i+:5] & {5{!fold_i && bits_i == 4'd5}};
+      packed_d[6*i+:6] |= codes_i[8*i+:6] & {6{!fold_i && bits_i == 4'd6}};
+      packed_d[8*i+:8] |= codes_i[8*i+:8] & {8{!fold_i && bits_i == 4'd8}};
     end
     if (Compress && raw_i) packed_d = Codes'(beat_i);
   end
@@ -119,7 +117,7 @@ module kv_quant_pack #(
   assign lead  = !lead_i ? '0 : asym_i ? 6'(2 * Value) : 6'(Value);
 
   // Stage 2: where the item goes, and what is pushed.
-  logic [FillW-1:0] fill_q;
+  logic [FillW-1:0] fill_q, room_q;  // and its complement, for counting
   logic [5:0] total, left;
   logic flush_q, pre_q, ends, full, rest, push;
   logic [1:0] flags_q, flags_kept;
@@ -130,7 +128,7 @@ module kv_quant_pack #(
   logic [1:0] flags2_q;
   logic [5:0] bytes2_q;
 
-  assign total    = 6'(fill_q) + added1_q;
+  assign total    = 6'({~room_q}) + added1_q;
   assign ends     = flush_q || last1_q;
   assign full     = total[5:4] != '0;
   assign rest     = !full && (((ends || flush1_q) && total != '0) || (flush1_q && final1_q));
@@ -150,6 +148,7 @@ module kv_quant_pack #(
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       fill_q  <= '0;
+      room_q  <= '1;
       flush_q <= 1'b0;
       pre_q   <= 1'b0;
       flags_q <= '0;
@@ -158,6 +157,7 @@ module kv_quant_pack #(
     end else if (en_i) begin
       placed_q <= placed_d;
       fill_q  <= FillW'(left);
+      room_q  <= ~left[FillW-1:0];
       flush_q <= ends && left != '0;
       pre_q   <= !push && (pre_q || starts1_q);
       flags_q <= (flags1_q | flags_kept) & {Rotate && left != '0, left != '0};

@@ -28,6 +28,8 @@ module kv_quant_recip #(
   end
 
   logic [3:0] zeros;
+  logic normal;
+  logic [9:0] leads;  // the leading one of a subnormal significand
   logic [9:0] sig;
   logic [ExpW:0] shift;
   logic [ExpW-1:0] exp;
@@ -43,17 +45,21 @@ module kv_quant_recip #(
   );
 
   // Leading zeros of a subnormal significand, counted to behind its leading one.
+  assign normal = whole[10];
+
   always_comb begin
     zeros = 4'd0;
-    for (int i = 0; i < 10; i++) if (whole[i]) zeros = 4'(10 - i);
+    sig   = whole[9:0] & {10{normal}};
+    for (int i = 0; i < 10; i++) begin
+      leads[i] = !normal && whole[i] && (whole[9:0] >> (i + 1)) == '0;
+      if (leads[i]) zeros = zeros | 4'(10 - i);
+      sig = sig | ((whole[9:0] << (10 - i)) & {10{leads[i]}});
+    end
   end
 
   always_comb begin
-    if (whole[10]) begin
-      sig   = whole[9:0];
-      shift = (ExpW+1)'(exp) + (ExpW+1)'(9);
-    end else begin
-      sig   = whole[9:0] << zeros;
+    if (normal) shift = (ExpW+1)'(exp) + (ExpW+1)'(9);
+    else begin
       shift = whole[9:0] == '0 ? '1 : (ExpW+1)'(10) - (ExpW+1)'(zeros);
     end
   end

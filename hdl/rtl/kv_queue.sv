@@ -5,6 +5,7 @@
 // data_o  the head, meaningful while valid_o = 1: read asynchronously, one memory
 //         access behind a register. A deep or timing-critical FIFO is kv_fifo.
 // count_o entries at the start of the cycle, a register, as valid_o is.
+// valid_next_o  valid_o of the next cycle, if this one is enabled.
 // Latency: pushed at t, counted and (if it is the head) on data_o at t + 1.
 // Nothing happens in a cycle with en_i = 0. Depth is a power of two, at least 2.
 module kv_queue #(
@@ -21,7 +22,8 @@ module kv_queue #(
     input  logic              pop_i,
     output logic              valid_o,
     output logic [ Width-1:0] data_o,
-    output logic [CountW-1:0] count_o
+    output logic [CountW-1:0] count_o,
+    output logic              valid_next_o
 );
 
   logic [Width-1:0] mem[0:Depth-1];
@@ -33,6 +35,8 @@ module kv_queue #(
   assign data_o  = mem[rd_q];
   assign count_o = count_q;
 
+  assign valid_next_o = push_i || (valid_q && !(pop_i && count_q == CountW'(1)));
+
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       wr_q    <= '0;
@@ -42,13 +46,9 @@ module kv_queue #(
     end else if (en_i) begin
       if (push_i) wr_q <= wr_q + AddrW'(1);
       if (pop_i) rd_q <= rd_q + AddrW'(1);
-      if (push_i && !pop_i) begin
-        count_q <= count_q + CountW'(1);
-        valid_q <= 1'b1;
-      end else if (pop_i && !push_i) begin
-        count_q <= count_q - CountW'(1);
-        valid_q <= count_q != CountW'(1);
-      end
+      if (push_i && !pop_i) count_q <= count_q + CountW'(1);
+      else if (pop_i && !push_i) count_q <= count_q - CountW'(1);
+      valid_q <= valid_next_o;
     end
   end
 

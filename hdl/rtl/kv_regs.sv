@@ -5,7 +5,8 @@
 // the cycle. Neither waits for the core: accesses take 3 clock cycles from the first
 // valid to the response, however frozen the core is. The readies come from registers.
 //
-// soft_rst_o is 1 in the clock cycle after a write of CTRL with the soft reset bit.
+// soft_rst_o is 1 in the clock cycle after a write of CTRL with the soft reset bit; soft_rst_next_o, in that
+// of the write, tells it.
 // ev_* add to the counters at the end of the cycle: those of the core (token, groups,
 // saturated, nonfinite, error) only with en_i, the others in every clock cycle.
 module kv_regs #(
@@ -38,6 +39,7 @@ module kv_regs #(
     input  logic        s_axil_rready,
     output logic        irq_o,
     output logic        soft_rst_o,
+    output logic        soft_rst_next_o,
     input  logic        busy_i,
     input  logic        resetting_i,
     input  logic [ 2:0] flight_i,
@@ -178,6 +180,7 @@ module kv_regs #(
   logic [1:0] irq_set, w1c_irq;
 
   assign do_write   = write & write_ok;
+  assign soft_rst_next_o = do_write && awaddr_q == kv_pkg::REG_CTRL && wdata_q[kv_pkg::CTRL_SOFT_RESET];
   assign w1c_errors = do_write && awaddr_q == kv_pkg::REG_ERRORS ? wdata_q[7:0] : '0;
   assign w1c_irq    = do_write && awaddr_q == kv_pkg::REG_IRQ_STATUS ? wdata_q[1:0] : '0;
 
@@ -197,7 +200,7 @@ module kv_regs #(
       irq_enable_q <= '0;
       scratch_q    <= '0;
     end else begin
-      soft_rst_o <= do_write && awaddr_q == kv_pkg::REG_CTRL && wdata_q[kv_pkg::CTRL_SOFT_RESET];
+      soft_rst_o <= soft_rst_next_o;
       clear_q <= do_write && awaddr_q == kv_pkg::REG_CTRL && wdata_q[kv_pkg::CTRL_CLEAR];
       if (do_write && awaddr_q == kv_pkg::REG_IRQ_ENABLE) irq_enable_q <= wdata_q;
       if (do_write && awaddr_q == kv_pkg::REG_SCRATCH) scratch_q <= wdata_q;

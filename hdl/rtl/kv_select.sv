@@ -9,6 +9,7 @@
 //           beat_row_end_i: the last of a row; abort_i: the packet ends with this one, too early.
 // ready_o   from registers; low while a word of scores that may come next is not yet written, and from the
 //           end of the selection part to that of the emission.
+// ready_next_o  ready_o of the next cycle, if this one is enabled.
 // push_*_o  an entry for the payload FIFO, which is empty then and holds the whole result's
 //           head start; the last one carries the flags of the command.
 // nonfinite_o, saturated_o  the flags so far.
@@ -38,6 +39,7 @@ module kv_select #(
     input  logic                beat_row_end_i,
     input  logic                abort_i,
     output logic                ready_o,
+    output logic                ready_next_o,
     output logic                push_valid_o,
     output logic [16*Lanes-1:0] push_data_o,
     output logic [         5:0] push_bytes_o,
@@ -62,7 +64,7 @@ module kv_select #(
   localparam bit Tiers = Features[kv_pkg::FEAT_TIERS];
 
   // Index is the stage, of a word that is written or of a scan.
-  logic has_rows, take, pooling, give, cut, scan, sel_end, pooled, fresh;
+  logic has_rows, take, take_next, pooling, give, cut, scan, sel_end, pooled, fresh;
   logic sweep1, end1, clear1, valid4, valid5, last5, clear8, right;
   logic rows, row_end, pool_sat;
   logic [WordW-1:0] word, word1, word4, word5;
@@ -90,6 +92,7 @@ module kv_select #(
       .cfg_i,
       .has_rows_i (has_rows),
       .take_i     (take),
+      .take_next_i(take_next),
       .cut_i      (cut),
       .beat_valid_i,
       .beat_i,
@@ -98,6 +101,7 @@ module kv_select #(
       .beat_row_end_i,
       .abort_i,
       .ready_o,
+      .ready_next_o,
       .end_o      (sel_end),
       .from_o     (from),
       .pooling_i  (pooling),
@@ -149,6 +153,7 @@ module kv_select #(
       .pooled_i  (pooled),
       .has_rows_o(has_rows),
       .take_o    (take),
+      .take_next_o(take_next),
       .pooling_o (pooling),
       .give_o    (give),
       .word_o    (word),

@@ -46,10 +46,11 @@ module kv_select_events #(
   assign odd_lanes = cfg_i[kv_pkg::REQ_DIMS_LSB+:LaneB];
 
   // The elements that are not finite are counted before it is known whether the beat is the one that is
-  // not full.
-  logic [LaneB:0] bad_all, bad_part, bad_all_q, bad_part_q;
+  // not full. Counting takes the next cycle, but for what a LUT adds up.
+  localparam int unsigned Fours = (Lanes + 3) / 4;
+  logic [3*Fours-1:0] bad_all, bad_part, bad_all_q, bad_part_q;
   logic part_full_q;
-  logic [Lanes-1:0] wrong;
+  logic [Lanes-1:0] wrong, given_sat2_q;
   logic [4:0] rows_sat, given_sat;
 
   assign wrong = key_norm ? bad_i : bad_i | neg_i;
@@ -59,24 +60,29 @@ module kv_select_events #(
     bad_part = '0;
     rows_sat = '0;
     given_sat = '0;
+    ev_nonfinite_o = '0;
     for (int i = 0; i < Lanes; i++) begin
-      bad_all = bad_all + (LaneB + 1)'(wrong[i]);
-      bad_part = bad_part + (LaneB + 1)'(wrong[i] && LaneB'(i) < odd_lanes);
+      bad_all[3*(i/4)+:3] = bad_all[3*(i/4)+:3] + 3'(wrong[i]);
+      bad_part[3*(i/4)+:3] = bad_part[3*(i/4)+:3] + 3'(wrong[i] && LaneB'(i) < odd_lanes);
       rows_sat = rows_sat + 5'(rows_sat_i[i]);
-      given_sat = given_sat + 5'(given_sat_i[i]);
+      given_sat = given_sat + 5'(given_sat2_q[i]);
     end
+    for (int i = 0; i < Fours; i++)
+      ev_nonfinite_o = ev_nonfinite_o + (part_full_q ? 10'(bad_all_q[3*i+:3]) : 10'(bad_part_q[3*i+:3]));
   end
 
   // With Decay stage 4 is LAT_SELECT_ACC cycles after the beat, without three cycles less; given
   // scores are at stage 1 one cycle after theirs.
-  logic [4:0] given_sat_q[2:7];
+  logic [4:0] given_sat_q[3:7];
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      for (int i = 2; i <= 7; i++) given_sat_q[i] <= '0;
+      given_sat2_q <= '0;
+      for (int i = 3; i <= 7; i++) given_sat_q[i] <= '0;
     end else if (en_i) begin
-      given_sat_q[2] <= given_sat;
-      for (int i = 3; i <= 7; i++) given_sat_q[i] <= given_sat_q[i-1];
+      given_sat2_q   <= given_sat_i;
+      given_sat_q[3] <= given_sat;
+      for (int i = 4; i <= 7; i++) given_sat_q[i] <= given_sat_q[i-1];
     end
   end
 
@@ -95,8 +101,6 @@ module kv_select_events #(
     end
     assign ev_saturated_o = rows_sat_q[7] | given_sat_q[7] | 5'(pool_sat_i);
   end
-
-  assign ev_nonfinite_o = part_full_q ? 10'(bad_all_q) : 10'(bad_part_q);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin

@@ -1,8 +1,9 @@
 // Beats of a SELECT on their way in: what each is, where it stands, when the next may come (docs/engine.md, 5.9).
 //
 // cfg_i         the request header. has_rows_i: attention or key rows come.
-// beat_*_i, abort_i  as in kv_select. take_i: the sequence is before the last beat.
-// ready_o       from registers; low while a word of scores that may come next is not yet written.
+// beat_*_i, abort_i  as in kv_select. take_i: the sequence is before the last beat; take_next_i: it is in the next cycle.
+// ready_o       from registers; low while a word of scores that may come next is not yet written. ready_next_o: in the next
+//               cycle, if this one is enabled.
 // attention_o, scoring_o, norm_o  the beat of this cycle is one of an attention row, of the scores so far, of a key row.
 // word_o, row_end_o  the word of an attention beat or of a beat of scores, and that it is the last;
 //               quarter_o: which of its four beats (scores).
@@ -24,11 +25,13 @@ module kv_select_intake #(
     input  logic [    255:0] cfg_i,
     input  logic             has_rows_i,
     input  logic             take_i,
+    input  logic             take_next_i,
     input  logic             beat_valid_i,
     input  logic             beat_rows_i,
     input  logic             beat_part_end_i,
     input  logic             abort_i,
     output logic             ready_o,
+    output logic             ready_next_o,
     output logic             attention_o,
     output logic             scoring_o,
     output logic             norm_o,
@@ -56,6 +59,10 @@ module kv_select_intake #(
   assign row_end_o   = word_o == WordW'((n - 1'b1) >> LaneB);
   assign end_o       = beat_valid_i && (abort_i || (beat_part_end_i && (beat_rows_i || !has_rows_i)));
   assign ready_o     = wait_q == 4'd0 && take_i;
+
+  // The same a cycle ahead: what ends a wait.
+  assign ready_next_o = take_next_i && wait_q <= 4'd1 && !(scoring_o && beat_part_end_i) &&
+                        !(attention_o && row_end_o && word_o < WordW'(kv_pkg::LAT_SELECT_ROW - 1));
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin

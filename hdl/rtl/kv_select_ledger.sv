@@ -1,6 +1,6 @@
 // Scores of a SELECT: beats in, the score memory, digits and scores out (docs/engine.md, 4 and 5.9).
 //
-// start_i, cfg_i, beat_*_i, abort_i, ready_o  as in kv_select; has_rows_i: attention or key rows come; take_i: the
+// start_i, cfg_i, beat_*_i, abort_i, ready_o, ready_next_o  as in kv_select; has_rows_i: attention or key rows come; take_i, take_next_i: as in kv_select_intake; the
 //              sequence is before the last beat; cut_i: an aborted command leaves nothing.
 // end_o        the last beat comes in this cycle.
 // from_o       first recent position, two cycles after the settings.
@@ -30,6 +30,7 @@ module kv_select_ledger #(
     input  logic [       255:0] cfg_i,
     input  logic                has_rows_i,
     input  logic                take_i,
+    input  logic                take_next_i,
     input  logic                cut_i,
     input  logic                beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
@@ -38,6 +39,7 @@ module kv_select_ledger #(
     input  logic                beat_row_end_i,
     input  logic                abort_i,
     output logic                ready_o,
+    output logic                ready_next_o,
     output logic                end_o,
     output logic [  CountW-1:0] from_o,
     input  logic                pooling_i,
@@ -87,11 +89,13 @@ module kv_select_ledger #(
       .cfg_i,
       .has_rows_i,
       .take_i,
+      .take_next_i,
       .beat_valid_i,
       .beat_rows_i,
       .beat_part_end_i,
       .abort_i,
       .ready_o,
+      .ready_next_o,
       .attention_o(attention),
       .scoring_o  (scoring),
       .norm_o     (norm),

@@ -30,7 +30,7 @@ module kv_select_pack #(
 
   // Stage 5: how many kept lanes stand before each.
   logic [LaneB*Lanes-1:0] ahead, ahead6_q;
-  logic [LaneB:0] many, many6_q, many7_q, many8_q;
+  logic [LaneB:0] many, many6_q, many7_q, sum8_q;
 
   kv_select_rank #(
       .Lanes(Lanes)
@@ -42,7 +42,7 @@ module kv_select_pack #(
 
   // Stage 6: the slot of each kept lane in the beat under way, or, past its end, the next.
   // held_q: positions in the beat under way before this word.
-  logic [LaneB-1:0] held_q, held7_q, held8_q;
+  logic [LaneB-1:0] held_q, held7_q, held8_q;  // and sum8_q with it
   logic [LaneB*Lanes-1:0] slot7_q;
   logic [Lanes-1:0] keep6_q, keep7_q;
 
@@ -93,7 +93,7 @@ module kv_select_pack #(
     if (en_i) begin
       hit8_q  <= hit;
       lane8_q <= lane;
-      many8_q <= many7_q;
+      sum8_q  <= (LaneB + 1)'(held7_q) + many7_q;
       held8_q <= held7_q;
       last6_q <= last5_i;
       last7_q <= last6_q;
@@ -105,17 +105,16 @@ module kv_select_pack #(
 
   // Stage 8: append and push.
   logic [16*Lanes-1:0] hold_q;  // positions of the beat under way
-  logic [LaneB:0] sum, rest_q;
+  logic [LaneB:0] rest_q;
   logic full, over, rest_valid_q;
 
-  assign sum  = (LaneB + 1)'(held8_q) + many8_q;
-  assign full = sum[LaneB];
-  assign over = full && sum[LaneB-1:0] != '0;
+  assign full = sum8_q[LaneB];
+  assign over = full && sum8_q[LaneB-1:0] != '0;
 
   assign push_valid_o = rest_valid_q || (valid8_q && (full || last8_q));
   assign push_last_o  = rest_valid_q || (last8_q && !over);
   assign push_bytes_o = rest_valid_q ? 6'({rest_q, 1'b0}) :
-                        full ? 6'(2 * Lanes) : 6'({sum, 1'b0});
+                        full ? 6'(2 * Lanes) : 6'({sum8_q, 1'b0});
 
   always_comb begin
     push_data_o = '0;
@@ -133,7 +132,7 @@ module kv_select_pack #(
 
   always_ff @(posedge clk_i)
     if (en_i) begin
-      rest_q <= {1'b0, sum[LaneB-1:0]};
+      rest_q <= {1'b0, sum8_q[LaneB-1:0]};
       for (int s = 0; s < Lanes; s++)
         if (valid8_q && hit8_q[s])
           hold_q[16*s+:16] <= 16'({word8_q, lane8_q[LaneB*s+:LaneB]});

@@ -105,7 +105,7 @@ module kv_select_result #(
   logic [5:0] list_bytes, map_bytes;
   logic [16*Lanes-1:0] list_data, map_data;
   logic map6_q, map7_q, last6_q, last7_q;
-  logic [3:0] word6_q, word7_q;
+  logic [3:0] word6_q;
   logic [Lanes-1:0] keep6_q, keep7_q;
 
   kv_select_pack #(
@@ -141,7 +141,6 @@ module kv_select_result #(
       last6_q <= last5_i;
       last7_q <= last6_q;
       word6_q <= word5_i[3:0];
-      word7_q <= word6_q;
       keep6_q <= keep5_i;
       keep7_q <= keep6_q;
     end
@@ -157,7 +156,7 @@ module kv_select_result #(
       .n_i         (cfg_i[kv_pkg::REQ_DIMS_LSB+:8]),
       .valid7_i    (map7_q),
       .last7_i     (last7_q),
-      .word7_i     (word7_q),
+      .word6_i     (word6_q),
       .keep7_i     (keep7_q),
       .tier7_i     (tier7),
       .push_valid_o(map_valid),

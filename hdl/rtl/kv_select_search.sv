@@ -2,7 +2,7 @@
 // found (docs/engine.md, 5.9).
 //
 // cfg_i, compress_i  as in kv_select.
-// end_i, abort_i, from_i, pooled_i  as in kv_select_sequence, and has_rows_o, take_o, pooling_o, give_o, quarter_o,
+// end_i, abort_i, from_i, pooled_i  as in kv_select_sequence, and has_rows_o, take_o, take_next_o, pooling_o, give_o, quarter_o,
 //             tier_o, fresh_o, cut_o, done_o.
 // word_o      the word read with give_o. scan_o, pair_o, digit_o: the digits read, as kv_select_score takes them;
 //             cur2_i, prev2_i: they, two cycles later.
@@ -30,6 +30,7 @@ module kv_select_search #(
     input  logic               pooled_i,
     output logic               has_rows_o,
     output logic               take_o,
+    output logic               take_next_o,
     output logic               pooling_o,
     output logic               give_o,
     output logic [  WordW-1:0] word_o,
@@ -86,6 +87,7 @@ module kv_select_search #(
       .has_rows_o,
       .may_ahead_o(may_ahead),
       .take_o,
+      .take_next_o,
       .settle_o   (settle),
       .pooling_o,
       .pass_o     (pass),

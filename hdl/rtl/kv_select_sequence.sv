@@ -11,7 +11,7 @@
 // pooled_i    the last cycle of the pooling.
 // counted_i   the first pass of the command is counted, when a search begins; again_i: another pass is needed, in the
 //             last cycle of a tail.
-// take_o      beats may come: before the last one.
+// take_o      beats may come: before the last one; take_next_o: in the next cycle, if this one is enabled.
 // settle_o, pooling_o, pass_o, sweep_o, give_o  what goes on in this cycle; scan_o: pair of words (pass_o) or word
 //             (sweep_o, give_o), scan_end_o: it is the last; quarter_o: of the word (give_o). odd_end_o: the last
 //             pair has both words.
@@ -20,7 +20,7 @@
 // tier_o      which search; it stays while the last words of a sweep drain. fresh_o: no sweep came before.
 // cut_o       the empty entry of an aborted command is due; done_o: the last cycle of all the others.
 // has_rows_o, may_ahead_o  as in kv_select_plan.
-// All but done_o and scan_end_o are from registers, or a few gates behind. Nothing moves in a cycle with en_i = 0.
+// All but take_next_o, done_o and scan_end_o are from registers, or a few gates behind. Nothing moves in a cycle with en_i = 0.
 module kv_select_sequence #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxTokens = 4096,
@@ -44,6 +44,7 @@ module kv_select_sequence #(
     output logic              has_rows_o,
     output logic              may_ahead_o,
     output logic              take_o,
+    output logic              take_next_o,
     output logic              settle_o,
     output logic              pooling_o,
     output logic              pass_o,
@@ -186,6 +187,7 @@ module kv_select_sequence #(
 
   assign odd_end_o = last_word[0];
   assign take_o    = state_q == Take;
+  assign take_next_o = take_o ? !end_i : cut_o || done_o;
   assign settle_o  = state_q == Settle;
   assign pooling_o = Pool && state_q == Pooling;
   assign pass_o    = state_q == Pass;

@@ -5,12 +5,16 @@
 // that cannot be taken (stall_out_o); the latter has precedence. core_rst_o is
 // rst_i or a soft reset.
 //
+// The three are registers: all that decides of the next clock cycle is known in this one.
+// core_en_next_o is what core_en_o will be, for copies of it (kv_enable) near what they enable.
+//
 // To the core: in_valid_o/in_data_o/in_last_o offer the head of the input slice;
-// in_take_i takes it (counts in enabled cycles only). in_want_i and out_want_i
-// come from registers of the core. out_push_i with out_want_i puts a beat into the
+// in_take_i takes it (counts in enabled cycles only). in_want_next_i and out_want_next_i say
+// what the core will want in the cycle after this, if this one is enabled; after a core reset it
+// wants nothing. out_push_i, only where it wanted to, puts a beat into the
 // output slice, in enabled cycles only.
 //
-// soft_rst_i (one clock cycle) empties the input slice; then the rest of the
+// soft_rst_i (one clock cycle, told a cycle before by soft_rst_next_i) empties the input slice; then the rest of the
 // packet under way on s_axis is dropped (discard_o) and the packet under way on
 // m_axis is ended with one abort beat (abort_o), so both streams stay legal.
 module kv_shell #(
@@ -27,15 +31,17 @@ module kv_shell #(
     input  logic                m_axis_tready,
     output logic                m_axis_tlast,
     input  logic                soft_rst_i,
+    input  logic                soft_rst_next_i,
     // core
     output logic                core_rst_o,
     output logic                core_en_o,
+    output logic                core_en_next_o,
     output logic                in_valid_o,
     output logic [16*Lanes-1:0] in_data_o,
     output logic                in_last_o,
     input  logic                in_take_i,
-    input  logic                in_want_i,
-    input  logic                out_want_i,
+    input  logic                in_want_next_i,
+    input  logic                out_want_next_i,
     input  logic                out_push_i,
     input  logic [16*Lanes-1:0] out_data_i,
     input  logic                out_last_i,
@@ -54,11 +60,14 @@ module kv_shell #(
   localparam logic [Width-1:0] AbortBeat = Width'({8'(kv_pkg::MAGIC_ABORT), kv_pkg::RESP_MAGIC_LSB'(0)});
 
   logic s_mid_q, m_mid_q, discard_q, abort_q;
-  logic s_mid_d;
-  logic i_valid, i_pop;
-  logic o_ready, o_push, o_last;
+  logic s_mid_d, discard_d, abort_d, in_valid_d;
+  logic i_valid, i_valid_next, i_pop;
+  logic o_ready, o_full_next, o_push, o_last;
   logic [Width-1:0] o_data;
-  logic freeze_out, freeze_in, halt, abort_push;
+  logic abort_push, i_full_next, o_valid_next;
+  logic in_want_q, out_want_q, in_want_d, out_want_d;
+  logic freeze_out_d, freeze_in_d, halt_d;
+  logic give_d, take_d, still_d;  // why the core will stand: what it says now, what it said
 
   kv_skid #(
       .Width(Width + 1)
@@ -71,7 +80,9 @@ module kv_shell #(
       .ready_o(s_axis_tready),
       .pop_i  (i_pop),
       .valid_o(i_valid),
-      .data_o ({in_last_o, in_data_o})
+      .data_o ({in_last_o, in_data_o}),
+      .valid_next_o(i_valid_next),
+      .full_next_o (i_full_next)
   );
 
   kv_skid #(
@@ -85,17 +96,29 @@ module kv_shell #(
       .ready_o(o_ready),
       .pop_i  (ev_beat_out_o),
       .valid_o(m_axis_tvalid),
-      .data_o ({m_axis_tlast, m_axis_tdata})
+      .data_o ({m_axis_tlast, m_axis_tdata}),
+      .valid_next_o(o_valid_next),
+      .full_next_o (o_full_next)
   );
 
-  assign freeze_out = out_want_i & ~o_ready;
-  assign freeze_in = in_want_i & ~in_valid_o & ~freeze_out;
-  assign halt = soft_rst_i | abort_q;
-  assign stall_out_o = freeze_out & ~halt;
-  assign stall_in_o = freeze_in & ~halt;
+  // The next clock cycle: what the core wants, what the slices hold. In one that is not enabled
+  // the core stands still.
+  assign in_want_d = ~soft_rst_i & (core_en_o ? in_want_next_i : in_want_q);
+  assign out_want_d = ~soft_rst_i & (core_en_o ? out_want_next_i : out_want_q);
+  assign discard_d = soft_rst_i ? s_mid_d : discard_q & ~(i_valid & in_last_o);
+  assign abort_d = soft_rst_i ? m_mid_q : abort_q & ~abort_push;
+
+  assign halt_d = soft_rst_next_i | abort_d;
+  assign freeze_out_d = out_want_d & o_full_next;
+  assign in_valid_d = i_valid_next & ~discard_d;
+  assign freeze_in_d = in_want_d & ~in_valid_d;
+
+  // Without the detour over what it wants: the core's word comes last.
+  assign give_d = core_en_o & out_want_next_i & o_full_next;
+  assign take_d = core_en_o & in_want_next_i & ~in_valid_d;
+  assign still_d = ~core_en_o & ~soft_rst_i & (freeze_out_d | freeze_in_d);
+  assign core_en_next_o = rst_i | ~(halt_d | still_d | give_d | take_d);
   assign core_rst_o = rst_i | soft_rst_i;
-  // Not written as ~freeze_in: freeze_out stops the core anyway, which saves a level.
-  assign core_en_o = ~(halt | freeze_out | (in_want_i & ~in_valid_o));
 
   assign in_valid_o = i_valid & ~discard_q;
   assign i_pop = discard_q ? i_valid : (core_en_o & in_take_i);
@@ -119,23 +142,30 @@ module kv_shell #(
       m_mid_q   <= 1'b0;
       discard_q <= 1'b0;
       abort_q   <= 1'b0;
+      in_want_q  <= 1'b0;
+      out_want_q <= 1'b0;
+      stall_in_o  <= 1'b0;
+      stall_out_o <= 1'b0;
     end else begin
       s_mid_q <= s_mid_d;
       if (o_push) m_mid_q <= ~o_last;
-      if (soft_rst_i) begin
-        discard_q <= s_mid_d;
-        abort_q   <= m_mid_q;
-      end else begin
-        if (i_valid && in_last_o) discard_q <= 1'b0;
-        if (abort_push) abort_q <= 1'b0;
-      end
+      discard_q <= discard_d;
+      abort_q   <= abort_d;
+      in_want_q  <= in_want_d;
+      out_want_q <= out_want_d;
+      stall_in_o  <= freeze_in_d & ~freeze_out_d & ~halt_d;
+      stall_out_o <= freeze_out_d & ~halt_d;
     end
+    core_en_o <= core_en_next_o;
   end
+
+  logic unused;
+  assign unused = &{1'b0, i_full_next, o_valid_next};
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i)
     if (!core_rst_o && core_en_o) begin
-      assert (!(out_push_i && !out_want_i))
+      assert (!(out_push_i && !out_want_q))
       else $error("kv_shell: the core gives a beat without out_want");
       assert (!(in_take_i && !in_valid_o))
       else $error("kv_shell: the core takes a beat that is not there");

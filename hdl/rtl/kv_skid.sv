@@ -4,6 +4,7 @@
 // pop_i   takes the head; only while valid_o.
 // data_o  is register q0, the head: defined in every cycle after rst_i, also when empty.
 // ready_o (fewer than 2 entries) and valid_o (at least 1) come straight from registers.
+// *_next_o: whether there will be an entry, and two, in the next clock cycle (rst_i aside).
 // clear_i empties it; a push or pop in the same cycle is lost with the rest.
 // Latency: pushed at t, on data_o at t + 1. Both registers hold unless written.
 module kv_skid #(
@@ -17,7 +18,9 @@ module kv_skid #(
     output logic             ready_o,
     input  logic             pop_i,
     output logic             valid_o,
-    output logic [Width-1:0] data_o
+    output logic [Width-1:0] data_o,
+    output logic             valid_next_o,
+    output logic             full_next_o
 );
 
   logic valid_q, full_q;  // count > 0, count = 2
@@ -29,6 +32,9 @@ module kv_skid #(
   assign data_o  = q0_q;
   assign to_q0   = ~valid_q | (~full_q & pop_i);
 
+  assign valid_next_o = ~clear_i & (push_i | (valid_q & ~(pop_i & ~full_q)));
+  assign full_next_o  = ~clear_i & ~pop_i & (full_q | (push_i & valid_q));
+
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       valid_q <= 1'b0;
@@ -36,15 +42,8 @@ module kv_skid #(
       q0_q    <= '0;
       q1_q    <= '0;
     end else begin
-      if (clear_i) begin
-        valid_q <= 1'b0;
-        full_q  <= 1'b0;
-      end else begin
-        if (push_i) valid_q <= 1'b1;
-        else if (pop_i & ~full_q) valid_q <= 1'b0;
-        if (pop_i) full_q <= 1'b0;
-        else if (push_i & valid_q) full_q <= 1'b1;
-      end
+      valid_q <= valid_next_o;
+      full_q  <= full_next_o;
       if (pop_i & full_q) q0_q <= q1_q;
       else if (push_i & to_q0) q0_q <= data_i;
       if (push_i & ~to_q0) q1_q <= data_i;

@@ -6,7 +6,11 @@
 // share one; between QUANTIZE and DEQUANTIZE stands one rotation. One kind of command is in flight at a time, so pushes and events never meet:
 // they are ORed, and an entry is that of the unit which pushes.
 // An entry, from bit 0: last, pre, non-finite, saturated, 6 bits of bytes, the beat.
-// room_i: the payload FIFO has 4 free places, for ECHO; pf_count_i: its count, for DEQUANTIZE.
+// en_i has a copy of the enable for each of the five units (the fifth: SOURCE and SINK) and the rotation; COMPRESS has that of ECHO.
+// ready_next_o: ready_o of the next cycle, if this one is enabled. What it says in the cycle of a dispatch holds with the
+// new settings too: they are of another kind only if nothing is in flight, and an empty unit is ready with all of them.
+// raw_i is beat_i, but for beats that are filled in: of those SELECT gets none.
+// room_i: the payload FIFO has 4 free places, for ECHO; room_next_i: likewise; pf_count_i: its count, for DEQUANTIZE.
 // A unit without its bit in Features is not built: never ready, never pushing.
 module kv_units #(
     parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
@@ -20,20 +24,23 @@ module kv_units #(
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
-    input  logic                en_i,
+    input  logic [         5:0] en_i,
     input  logic [         6:0] unit_i,
     input  logic [         6:0] start_i,
     input  logic [       255:0] cfg_i,
     input  logic [         6:0] beat_valid_i,
     input  logic [16*Lanes-1:0] beat_i,
+    input  logic [16*Lanes-1:0] raw_i,
     input  logic                beat_last_i,
     input  logic [         1:0] beat_part_i,
     input  logic                beat_part_end_i,
     input  logic                beat_row_end_i,
     input  logic                beat_abort_i,
     output logic [         6:0] ready_o,
+    output logic [         6:0] ready_next_o,
     input  logic [  CountW-1:0] pf_count_i,
     input  logic                room_i,
+    input  logic                room_next_i,
     output logic                push_o,
     output logic [  EntryW-1:0] entry_o,
     input  logic                pre_start_i,
@@ -87,7 +94,7 @@ module kv_units #(
   logic [$clog2(MaxTokens)-1:0] row;
   logic [1:0] row_tier;
   logic row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite, quant_saturated, rows_nonfinite;
-  logic select_ready, select_done, select_nonfinite, select_saturated;
+  logic select_ready, select_ready_next, select_done, select_nonfinite, select_saturated;
 
   assign token[0]     = 1'b0;
   assign groups[0+:10]    = '0;
@@ -100,7 +107,7 @@ module kv_units #(
     ) u_echo (
         .clk_i       (clk_i),
         .rst_i       (rst_i),
-        .en_i        (en_i),
+        .en_i        (en_i[0]),
         .bytes_i     (cfg_i[kv_pkg::REQ_ROWS_LSB+:21]),
         .beat_valid_i(beat_valid_i[0]),
         .beat_i      (beat_i),
@@ -113,8 +120,10 @@ module kv_units #(
         .push_last_o (push_entry[EntryW*0+0])
     );
     assign push_entry[EntryW*0+1+:3] = 3'b000;
+    assign ready_next_o[0] = room_next_i;
   end else begin : gen_no_echo
     assign ready_o[0] = 1'b0;
+    assign ready_next_o[0] = 1'b0;
     assign push_valid[0] = 1'b0;
     assign push_entry[EntryW*0+:EntryW] = '0;
   end
@@ -131,7 +140,7 @@ module kv_units #(
     ) u_quant (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
-        .en_i            (en_i),
+        .en_i            (en_i[1]),
         .start_i         (start_i[1] || start_i[4]),
         .scheme_i        (scheme),
         .axis_i          (axis),
@@ -167,12 +176,14 @@ module kv_units #(
         .done_o          (section_done)
     );
     assign push_entry[EntryW*1] = quant_last;
+    assign ready_next_o[1] = 1'b1;  // QUANTIZE always is
     // The last entry of a COMPRESS has the flags of all its parts.
     assign push_entry[EntryW*1+2+:2] = !compress ? {quant_saturated, quant_nonfinite} :
         quant_last ? {select_saturated, select_nonfinite || rows_nonfinite} : 2'b00;
     assign saturated[5+:5] = '0;
   end else begin : gen_no_quant
     assign ready_o[1] = 1'b0;
+    assign ready_next_o[1] = 1'b0;
     assign push_valid[1] = 1'b0;
     assign push_entry[EntryW*1+:EntryW] = '0;
     assign token[1] = 1'b0;
@@ -197,7 +208,7 @@ module kv_units #(
     ) u_dequant (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
-        .en_i            (en_i),
+        .en_i            (en_i[2]),
         .start_i         (start_i[2]),
         .scheme_i        (scheme),
         .axis_i          (axis),
@@ -212,6 +223,7 @@ module kv_units #(
         .beat_i          (beat_i),
         .beat_last_i     (beat_last_i),
         .ready_o         (ready_o[2]),
+        .ready_next_o    (ready_next_o[2]),
         .pf_count_i      (pf_count_i),
         .push_valid_o    (item),
         .push_data_o     (item_entry[10+:Width]),
@@ -227,6 +239,7 @@ module kv_units #(
     );
   end else begin : gen_no_dequant
     assign ready_o[2] = 1'b0;
+    assign ready_next_o[2] = 1'b0;
     assign item = 1'b0;
     assign item_entry = '0;
     assign token[2] = 1'b0;
@@ -245,7 +258,7 @@ module kv_units #(
     ) u_rotate (
         .clk_i         (clk_i),
         .rst_i         (rst_i),
-        .en_i          (en_i),
+        .en_i          (en_i[5]),
         .block_i       (block),
         .restore_i     (unit_i[2]),
         .valid_i       (turning && (beat_valid_i[1] || item)),
@@ -277,17 +290,18 @@ module kv_units #(
     ) u_select (
         .clk_i           (clk_i),
         .rst_i           (rst_i),
-        .en_i            (en_i),
+        .en_i            (en_i[3]),
         .start_i         (start_i[3] || start_i[4]),
         .compress_i      (compress),
         .cfg_i           (cfg_i),
         .beat_valid_i    (beat_valid_i[3] || (beat_valid_i[4] && !beat_part_i[1])),
-        .beat_i          (beat_i),
+        .beat_i          (raw_i),
         .beat_rows_i     (beat_part_i[0]),
         .beat_part_end_i (beat_part_end_i),
         .beat_row_end_i  (beat_row_end_i),
         .abort_i         (beat_abort_i),
         .ready_o         (select_ready),
+        .ready_next_o    (select_ready_next),
         .push_valid_o    (push_valid[3]),
         .push_data_o     (push_entry[EntryW*3+10+:Width]),
         .push_bytes_o    (push_entry[EntryW*3+4+:6]),
@@ -310,11 +324,12 @@ module kv_units #(
     assign saturated[15+:5] = '0;
     assign nonfinite[30+:10] = '0;
     assign row_tier = '0;
-    assign {row_has_tier, select_ready, select_done, select_nonfinite, select_saturated} = '0;
+    assign {row_has_tier, select_ready, select_ready_next, select_done, select_nonfinite, select_saturated} = '0;
   end
   assign token[3]  = 1'b0;
   assign groups[30+:10] = '0;
   assign ready_o[3] = select_ready;
+  assign ready_next_o[3] = select_ready_next;
 
   if (Features[kv_pkg::FEAT_COMPRESS]) begin : gen_compress
     kv_compress #(
@@ -322,7 +337,7 @@ module kv_units #(
     ) u_compress (
         .clk_i          (clk_i),
         .rst_i          (rst_i),
-        .en_i           (en_i),
+        .en_i           (en_i[0]),
         .start_i        (start_i[4]),
         .scores_out_i   (cfg_i[kv_pkg::REQ_SCORES_OUT_LSB]),
         .beat_valid_i   (beat_valid_i[4]),
@@ -330,7 +345,9 @@ module kv_units #(
         .beat_part_end_i(beat_part_end_i),
         .beat_row_end_i (beat_row_end_i),
         .ready_o        (ready_o[4]),
+        .ready_next_o   (ready_next_o[4]),
         .select_ready_i (select_ready),
+        .select_ready_next_i(select_ready_next),
         .select_done_i  (select_done && compress),
         .row_o          (row),
         .kept_i         (row_has_tier),
@@ -342,7 +359,7 @@ module kv_units #(
         .nonfinite_o    (rows_nonfinite)
     );
   end else begin : gen_no_compress
-    assign {ready_o[4], keys, row_kept, section_end, rows_nonfinite} = '0;
+    assign {ready_o[4], ready_next_o[4], keys, row_kept, section_end, rows_nonfinite} = '0;
     assign row = '0;
   end
 
@@ -352,7 +369,7 @@ module kv_units #(
     ) u_prbs (
         .clk_i       (clk_i),
         .rst_i       (rst_i),
-        .en_i        (en_i),
+        .en_i        (en_i[4]),
         .source_i    (start_i[5]),
         .sink_i      (start_i[6]),
         .bytes_i     (cfg_i[kv_pkg::REQ_ROWS_LSB+:31]),
@@ -369,10 +386,12 @@ module kv_units #(
     );
     assign push_entry[EntryW*4+1+:3] = 3'b000;
     assign ready_o[6:5] = 2'b11;
+    assign ready_next_o[6:5] = 2'b11;
   end else begin : gen_no_link
     assign push_valid[4] = 1'b0;
     assign push_entry[EntryW*4+:EntryW] = '0;
     assign ready_o[6:5] = 2'b00;
+    assign ready_next_o[6:5] = 2'b00;
   end
   assign token[4]  = 1'b0;
   assign groups[40+:10] = '0;
@@ -398,9 +417,9 @@ module kv_units #(
   assign push_o = push_valid != '0;
   always_comb begin
     if (unit_i[6] || unit_i[5]) entry_o = push_entry[EntryW*4+:EntryW];
-    else if (unit_i[3] || (unit_i[4] && push_valid[3])) entry_o = push_entry[EntryW*3+:EntryW];
+    else if (unit_i[3] || (compress && push_valid[3])) entry_o = push_entry[EntryW*3+:EntryW];
     else if (unit_i[2]) entry_o = push_entry[EntryW*2+:EntryW];
-    else if (unit_i[1] || unit_i[4]) entry_o = push_entry[EntryW*1+:EntryW];
+    else if (unit_i[1] || compress) entry_o = push_entry[EntryW*1+:EntryW];
     else entry_o = push_entry[EntryW*0+:EntryW];
   end
 
@@ -409,16 +428,24 @@ module kv_units #(
   assign unused = &{
     1'b0, unit_i, start_i, cfg_i, scheme, axis, group, bits, layout, rows, dims, row_dims, keys, row,
     row_tier, row_has_tier, row_kept, section_end, section_done, quant_last, quant_nonfinite, quant_saturated,
-    rows_nonfinite, item, turning, turned, turned_last, turned_beat, turned_flags, bf16, block, select_ready, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
-    beat_row_end_i, beat_valid_i, beat_last_i, beat_abort_i, pf_count_i, room_i, pre_start_i
+    rows_nonfinite, item, turning, turned, turned_last, turned_beat, turned_flags, bf16, block, select_ready, select_ready_next, select_done, select_nonfinite, select_saturated, beat_part_i, beat_part_end_i,
+    beat_row_end_i, beat_valid_i, beat_i, beat_last_i, beat_abort_i, raw_i, pf_count_i, room_i, room_next_i, pre_start_i, en_i
   };
 
 `ifndef SYNTHESIS
   logic [4:0] turn;
   assign turn = {unit_i[6] | unit_i[5], unit_i[4] | unit_i[3], unit_i[2], unit_i[4] | unit_i[1], unit_i[0]};
 
+  // ready_next_o of the cycle before says which of the units at work are ready. The first cycle of
+  // a payload is the one of start_i.
+  logic [6:0] said_q;
   always_ff @(posedge clk_i)
-    if (!rst_i && en_i) begin
+    if (!rst_i && en_i[0]) begin
+      said_q <= ready_next_o;
+      assert (unit_i == '0 || start_i == '0 || (unit_i & ready_o) == (unit_i & said_q))
+      else $error("kv_units: not as ready at the start as was said");
+      assert ((beat_valid_i & ~ready_o) == '0)
+      else $error("kv_units: a beat for a unit that is not ready");
       assert ($countones(push_valid) <= 1)
       else $error("kv_units: two entries pushed at once");
       assert ((push_valid & ~turn) == '0)

@@ -125,7 +125,7 @@ func TestKeepsWhatIsLookedFor(t *testing.T) {
 // The budget holds at every step, whatever the policy; the same on any engine.
 func TestSteps(t *testing.T) {
 	tr := makeTrace(t, nil, true, noise)
-	for _, name := range []string{"full", "h2o", "tova", "snapkv", "adakv", "pyramidkv", "knorm", "random", "streaming", "q4_1", "h2o+kivi-4", "snapkv+q8_0", "h2o+quarot-4", "ladder", "file"} {
+	for _, name := range []string{"full", "h2o", "tova", "snapkv", "adakv", "pyramidkv", "knorm", "random", "streaming", "q4_1", "h2o+kivi-4", "snapkv+q8_0", "ladder", "h2o+quarot-4", "file"} {
 		pol := fileOr(t, name)
 		var first *Result
 		for _, uri := range []string{"emu:", "emu:?lanes=2&max-tokens=256&tile-tokens=64"} {

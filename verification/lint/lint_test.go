@@ -68,7 +68,7 @@ func TestYosysRefuses(t *testing.T) {
 		{"-chparam MaxDim 48", "kv_engine: MaxDim is"},
 		{"-chparam TileTokens 8", "kv_engine: TileTokens is"},
 		{"-chparam MaxTokens 128", "kv_engine: MaxTokens is"},
-		{"-chparam Features 1024", "kv_engine: Features is"},
+		{"-chparam Features 4096", "kv_engine: Features is"},
 		{"-chparam Features 19", "kv_engine: Features is"},
 	}
 	for _, tt := range tests {

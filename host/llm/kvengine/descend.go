@@ -50,7 +50,8 @@ type HeadDescent struct {
 
 // newLadder prepares a ceiling for a cache.
 func newLadder(p policy.Policy, cfg llm.Config) *ladder {
-	l, _ := policy.Policy{Scheme: p.Scheme, Group: p.Group, KBits: 8, Rotate: p.Rotate, Format: p.Format}.KLayout(cfg.HeadDim)
+	p.KBits = session.TierBits[1]
+	l, _ := p.KLayout(cfg.HeadDim)
 	return &ladder{limit: p.Ceiling.Limit(4 * int64(cfg.Layers*cfg.KVHeads*cfg.HeadDim)), ahead: 1, layout: l}
 }
 

@@ -292,6 +292,8 @@ func TestCeilingHolds(t *testing.T) {
 		"decay":     {3, 9_000, func(p *policy.Policy) { p.Lambda = &lambda }, true},
 		"symmetric": {1, 12_000, func(p *policy.Policy) { p.Scheme, p.Group = policy.Sym, 16 }, true},
 		"groups":    {2, 12_000, func(p *policy.Policy) { p.Group = 32 }, true},
+		"rotated":   {1, 9_000, func(p *policy.Policy) { p.Rotate = policy.RotateRow }, true},
+		"bf16":      {1, 9_000, func(p *policy.Policy) { p.Format = policy.BF16 }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pol := under(t, c.bytes, c.change)

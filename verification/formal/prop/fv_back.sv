@@ -12,7 +12,8 @@
 // 2. Header and trailer hold what they should: BytesOut is the sum of what was given, the
 //    flags are those of the entries taken, Cycles and stalls are counted up to the first
 //    trailer beat; an error is reported in that beat's cycle, once.
-// 3. A beat comes only when the shell was told to keep room for it.
+// 3. A beat comes only when the shell was told, in the last enabled cycle, to keep room for it; it is told so if and
+//    only if there will be one to give, or scales to wait for.
 module fv_back #(
     parameter int unsigned Lanes = 4
 ) (
@@ -20,6 +21,7 @@ module fv_back #(
     input logic                rst_i,
     input logic                en_i,
     input logic                desc_valid_i,
+    input logic                desc_next_i,
     input logic [         7:0] desc_opcode_i,
     input logic [        15:0] desc_tag_i,
     input logic [         2:0] desc_status_i,
@@ -29,6 +31,7 @@ module fv_back #(
     input logic [         2:0] outcome_status_i,
     input logic [        31:0] outcome_bytes_i,
     input logic                entry_valid_i,
+    input logic                entry_next_i,
     input logic [16*Lanes-1:0] entry_data_i,
     input logic [         5:0] entry_bytes_i,
     input logic                entry_last_i,
@@ -46,7 +49,7 @@ module fv_back #(
   localparam int unsigned HeadBeats = 256 / Width;
 
   logic first_q = 1'b1;
-  logic done, entry_pop, pre_start, pre_valid, out_want, out_push, out_last, error_valid;
+  logic done, entry_pop, pre_start, pre_valid, out_want_next, out_push, out_last, error_valid;
   logic [2:0] error_status;
   logic [Width-1:0] out_data;
 
@@ -57,6 +60,7 @@ module fv_back #(
       .rst_i,
       .en_i,
       .desc_valid_i,
+      .desc_next_i,
       .desc_opcode_i,
       .desc_tag_i,
       .desc_status_i,
@@ -67,6 +71,7 @@ module fv_back #(
       .outcome_bytes_i,
       .done_o        (done),
       .entry_valid_i,
+      .entry_next_i,
       .entry_data_i,
       .entry_bytes_i,
       .entry_last_i,
@@ -81,7 +86,7 @@ module fv_back #(
       .now_cycle_i,
       .now_stall_in_i,
       .now_stall_out_i,
-      .out_want_o    (out_want),
+      .out_want_next_o(out_want_next),
       .out_push_o    (out_push),
       .out_data_o    (out_data),
       .out_last_o    (out_last),
@@ -160,6 +165,21 @@ module fv_back #(
     end
   end
 
+  // What was told in the last enabled cycle; of descriptors and entries it is true.
+  logic out_want, desc_told_q, entry_told_q;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      out_want     <= 1'b0;
+      desc_told_q  <= 1'b0;
+      entry_told_q <= 1'b0;
+    end else if (en_i) begin
+      out_want     <= out_want_next;
+      desc_told_q  <= desc_next_i;
+      entry_told_q <= entry_next_i;
+    end
+  end
+
   // The environment.
   logic desc_stays_q, entry_stays_q, outcome_stays_q;
   logic [122:0] desc_q, desc;
@@ -186,6 +206,8 @@ module fv_back #(
     assume (!first_q || rst_i);
     assume (entry_bytes_i <= 6'(2 * Lanes));
     if (!first_q) begin
+      assume (desc_valid_i == desc_told_q);
+      assume (entry_valid_i == entry_told_q);
       if (desc_stays_q) assume (desc_valid_i && desc == desc_q);
       if (entry_stays_q) assume (entry_valid_i && entry == entry_q);
       if (outcome_stays_q) assume ({outcome_status_i, outcome_bytes_i} == outcome_q);
@@ -220,6 +242,7 @@ module fv_back #(
   // The module's own state is the contract's.
   (* hierconn *) wire [1:0] \dut.state_q ;
   (* hierconn *) wire [1:0] \dut.pre_q ;
+  (* hierconn *) wire \dut.frame_q ;
   (* hierconn *) wire [2:0] \dut.beat_q ;
   (* hierconn *) wire [30:0] \dut.bytes_q ;
   (* hierconn *) wire \dut.nonfinite_q ;
@@ -234,6 +257,7 @@ module fv_back #(
     if (!first_q) begin
       assert (phase_q == AtHead || phase_q == AtBody || phase_q == AtTail);
       assert (\dut.state_q == phase_q);
+      assert (\dut.frame_q == (phase_q != AtBody));
       assert (\dut.beat_q == index_q);
       assert (index_q <= 3'(HeadBeats - 1));
       assert (phase_q != AtBody || index_q == '0);

@@ -14,7 +14,7 @@ module fv_fifo #(
   localparam int unsigned Depth = 4;
 
   logic first_q = 1'b1;
-  logic valid, follow;
+  logic valid, valid_next, full_next, follow;
   logic [Width-1:0] data, item;
   logic [2:0] count, seen, ahead;
 
@@ -30,7 +30,9 @@ module fv_fifo #(
       .pop_i,
       .valid_o(valid),
       .data_o (data),
-      .count_o(count)
+      .count_o(count),
+      .valid_next_o(valid_next),
+      .full_next_o (full_next)
   );
 
   fv_order #(
@@ -50,7 +52,15 @@ module fv_fifo #(
       .item_o  (item)
   );
 
-  always_ff @(posedge clk_i) first_q <= 1'b0;
+  // What it told, when the cycle was enabled.
+  logic told_q, valid_q, full_q;
+
+  always_ff @(posedge clk_i) begin
+    first_q <= 1'b0;
+    told_q  <= !rst_i && en_i;
+    valid_q <= valid_next;
+    full_q  <= full_next;
+  end
 
   always_comb begin
     assume (!first_q || rst_i);
@@ -62,6 +72,10 @@ module fv_fifo #(
     if (!first_q) begin
       assert (count == seen);
       assert (valid == (seen != 3'd0));
+      if (told_q) begin
+        assert (valid == valid_q);
+        assert ((count == 3'(Depth)) == full_q);
+      end
     end
 
   // Where the followed item stands in the memory.

@@ -11,6 +11,7 @@
 //    beat goes to one unit, which is ready.
 // 6. The outcome says OK only with TLAST on the last expected beat, and Overlong only
 //    without it.
+// 7. A beat is waited for exactly within a header, and in a payload when its unit is ready.
 module fv_front (
     input logic        clk_i,
     input logic        rst_i,
@@ -19,13 +20,13 @@ module fv_front (
     input logic [63:0] in_data_i,
     input logic        in_last_i,
     input logic        done_i,
-    input logic [ 6:0] ready_i
+    input logic [ 6:0] ready_next_i
 );
 
   localparam int unsigned HeadBeats = 4;
 
   logic first_q = 1'b1;
-  logic take, want, idle, desc, outcome, empty, beat_last, beat_part_end, beat_row_end, beat_abort;
+  logic take, want_next, idle, desc, outcome, empty, beat_last, beat_part_end, beat_row_end, beat_abort;
   logic [6:0] unit, start, beat_valid;
   logic [1:0] beat_part;
   logic [255:0] cfg;
@@ -50,7 +51,7 @@ module fv_front (
       .in_data_i,
       .in_last_i,
       .in_take_o       (take),
-      .in_want_o       (want),
+      .in_want_next_o  (want_next),
       .idle_o          (idle),
       .now_cycle_i     (32'd0),
       .now_stall_in_i  (32'd0),
@@ -71,7 +72,7 @@ module fv_front (
       .unit_o          (unit),
       .start_o         (start),
       .cfg_o           (cfg),
-      .ready_i,
+      .ready_next_i,
       .beat_valid_o    (beat_valid),
       .beat_o          (beat),
       .beat_last_o     (beat_last),
@@ -80,6 +81,10 @@ module fv_front (
       .beat_row_end_o  (beat_row_end),
       .beat_abort_o    (beat_abort)
   );
+
+  // What was said in the last enabled cycle.
+  logic want_q;
+  logic [6:0] ready_q;
 
   // Word 2 of the header at hand.
   (* hierconn *) wire [255:0] \dut.head_q ;
@@ -119,15 +124,18 @@ module fv_front (
       if (outcome) pending_q <= 1'b0;
       else if (desc) pending_q <= 1'b1;
       refused_q <= desc && outcome && !sourced;
+      ready_q   <= ready_next_i;
       flight_q  <= flight_q + 3'(desc) - 3'(done_i && flight_q != 3'd0);
     end
+    if (rst_i) want_q <= 1'b0;
+    else if (en_i) want_q <= want_next;
     if (rst_i) age_q <= 2'd0;
     else if (en_i) age_q <= !waiting_q ? 2'd0 : age_q == 2'd3 ? 2'd3 : age_q + 2'd1;
   end
 
   always_comb begin
     assume (!first_q || rst_i);
-    assume (!en_i || !want || in_valid_i);  // the shell's promise
+    assume (!en_i || !want_q || in_valid_i);  // the shell's promise
   end
 
   always_comb
@@ -150,9 +158,10 @@ module fv_front (
       if (beat_valid != 7'd0) begin
         assert (pending_q);
         assert ((beat_valid & (beat_valid - 7'd1)) == 7'd0);
-        assert ((beat_valid & ~ready_i) == 7'd0);
+        assert ((beat_valid & ~ready_q) == 7'd0);
       end
       if (pending_q && en_i) assert (!taken || beat_valid != 7'd0);
+      // 6
       // 6
       if (outcome && pending_q) begin
         if (result == 3'd0) assert (take && in_last_i && beat_last);
@@ -167,6 +176,7 @@ module fv_front (
   (* hierconn *) wire \dut.checked_q ;
   (* hierconn *) wire \dut.short_q ;
   (* hierconn *) wire \dut.tlast_q ;
+  (* hierconn *) wire \dut.unit_ready_q ;
   logic at_head, at_check, at_pay, at_pad, at_drain;
 
   assign at_head  = \dut.state_q == 3'd0;
@@ -193,8 +203,11 @@ module fv_front (
         assert (mid_q == !(\dut.short_q || \dut.tlast_q ));
       end
       assert (\dut.checked_q == (age_q != 2'd0));
+      assert (beat_valid == (unit & ready_q & {7{at_pay || at_pad}}));
+      if (at_pay || at_pad) assert (\dut.unit_ready_q == ((unit & ready_q) != 7'd0));
       assert ((unit & (unit - 7'd1)) == 7'd0);
       if (at_pay || at_drain) assert (mid_q && answered_q);
+      if (!rst_i) assert (want_q == ((at_head && mid_q) || (at_pay && (unit & ready_q) != 7'd0)));  // 7
       if (at_pad) assert (!mid_q && answered_q);
     end
 

@@ -42,7 +42,7 @@ module fv_regs (
   logic s_axil_awready, s_axil_wready, s_axil_bvalid, s_axil_arready, s_axil_rvalid;
   logic [1:0] s_axil_bresp, s_axil_rresp;
   logic [31:0] s_axil_rdata;
-  logic irq, soft_rst;
+  logic irq, soft_rst, soft_rst_next, told_q;
 
   kv_regs #(
       .Lanes     (4),
@@ -74,6 +74,7 @@ module fv_regs (
       .s_axil_rready,
       .irq_o     (irq),
       .soft_rst_o(soft_rst),
+      .soft_rst_next_o(soft_rst_next),
       .busy_i,
       .resetting_i,
       .flight_i,
@@ -227,6 +228,7 @@ module fv_regs (
     bad_read_q  <= !readable;
     bad_write_q <= !writable;
     clear_q     <= !rst_i && good && awaddr_q == 12'h040 && wdata_q[1];
+    told_q      <= !rst_i && soft_rst_next;
     soft_q      <= !rst_i && good && awaddr_q == 12'h040 && wdata_q[0];
     if (rst_i) begin
       enable_q  <= 32'd0;
@@ -265,6 +267,7 @@ module fv_regs (
     if (!first_q) begin
       assert (irq == ((pending_q & enable_q[1:0]) != 2'd0));
       assert (soft_rst == soft_q);
+      assert (soft_rst == told_q);
       if (wrote_q) assert (s_axil_bresp == (bad_write_q ? 2'b10 : 2'b00));
       if (read_q) begin
         assert (s_axil_rresp == (bad_read_q ? 2'b10 : 2'b00));

@@ -8,7 +8,8 @@
 //    gives after its reset). The core then always starts with a first beat and never sees the
 //    rest of a cut packet, and so does whoever listens on m_axis.
 // 5. A cycle is one of: halted by a soft reset, stalled by the input, stalled by the output,
-//    enabled; an enabled core has the beat it wants and room for the beat it may give.
+//    enabled; an enabled core has the beat it wants and room for the beat it may give. What the core wants is
+//    what it said in the last enabled cycle, after its reset nothing; and every copy of the enable is the enable.
 module fv_shell (
     input logic        clk_i,
     input logic        rst_i,
@@ -16,10 +17,10 @@ module fv_shell (
     input logic        s_axis_tvalid,
     input logic        s_axis_tlast,
     input logic        m_axis_tready,
-    input logic        soft_rst_i,
+    input logic        soft_rst_next_i,
     input logic        in_take_i,
-    input logic        in_want_i,
-    input logic        out_want_i,
+    input logic        in_want_next_i,
+    input logic        out_want_next_i,
     input logic        out_push_i,
     input logic [31:0] out_data_i,
     input logic        out_last_i,
@@ -31,7 +32,8 @@ module fv_shell (
   logic first_q = 1'b1;
   logic s_axis_tready, m_axis_tvalid, m_axis_tlast;
   logic [31:0] m_axis_tdata;
-  logic core_rst, core_en, in_valid, in_last;
+  logic core_rst, core_en, core_en_next, in_valid, in_last;
+  logic soft_rst_q, in_want_q, out_want_q, en_q;
   logic [31:0] in_data;
   logic stall_in, stall_out, discard, abort, out_busy, beat_in, beat_out, packet;
 
@@ -48,15 +50,17 @@ module fv_shell (
       .m_axis_tvalid,
       .m_axis_tready,
       .m_axis_tlast,
-      .soft_rst_i,
+      .soft_rst_i   (soft_rst_q),
+      .soft_rst_next_i,
       .core_rst_o   (core_rst),
       .core_en_o    (core_en),
+      .core_en_next_o(core_en_next),
       .in_valid_o   (in_valid),
       .in_data_o    (in_data),
       .in_last_o    (in_last),
       .in_take_i,
-      .in_want_i,
-      .out_want_i,
+      .in_want_next_i,
+      .out_want_next_i,
       .out_push_i,
       .out_data_i,
       .out_last_i,
@@ -83,7 +87,7 @@ module fv_shell (
   assign core_out = core_en && out_push_i;
   assign i_pop = discard ? i_count != 2'd0 : core_in;
   assign i_head = {in_last, in_data};
-  assign abort_push = abort && o_count != 2'd2 && !soft_rst_i;
+  assign abort_push = abort && o_count != 2'd2 && !soft_rst_q;
   assign o_push = abort_push || core_out;
   assign o_in = abort_push ? {1'b1, AbortBeat} : {out_last_i, out_data_i};
 
@@ -92,7 +96,7 @@ module fv_shell (
       .Depth(2)
   ) u_in (
       .clk_i,
-      .rst_i   (rst_i | soft_rst_i),
+      .rst_i   (rst_i | soft_rst_q),
       .pick_i,
       .push_i  (s_beat),
       .in_i    ({s_axis_tlast, s_axis_tdata}),
@@ -136,10 +140,16 @@ module fv_shell (
       if (m_beat) m_mid_q <= !m_axis_tlast;
       if (o_push) pushed_mid_q <= !o_in[32];
     end
-    if (rst_i || soft_rst_i) begin
-      in_mid_q  <= 1'b0;
-      out_mid_q <= 1'b0;
+    soft_rst_q <= soft_rst_next_i && !rst_i;
+    en_q       <= core_en_next;
+    if (rst_i || soft_rst_q) begin
+      in_mid_q   <= 1'b0;
+      out_mid_q  <= 1'b0;
+      in_want_q  <= 1'b0;
+      out_want_q <= 1'b0;
     end else begin
+      if (core_en) in_want_q <= in_want_next_i;
+      if (core_en) out_want_q <= out_want_next_i;
       if (core_in) in_mid_q <= !in_last;
       if (core_out) out_mid_q <= !out_last_i;
     end
@@ -147,10 +157,10 @@ module fv_shell (
 
   always_comb begin
     assume (!first_q || rst_i);
-    assume (!rst_i || !soft_rst_i);
+    assume (!rst_i || !soft_rst_next_i);
     if (s_axis_tvalid) assume (s_axis_tdata[0] == !s_mid_q);
     if (core_en) begin
-      assume (!out_push_i || out_want_i);
+      assume (!out_push_i || out_want_q);
       assume (!in_take_i || in_valid);
       if (out_push_i) assume (out_data_i[0] == !out_mid_q);
     end
@@ -175,7 +185,8 @@ module fv_shell (
       assert (in_valid == (i_count != 2'd0 && !discard));
       assert (m_axis_tvalid == (o_count != 2'd0));
       assert (out_busy == m_axis_tvalid);
-      assert (core_rst == (rst_i || soft_rst_i));
+      assert (core_rst == (rst_i || soft_rst_q));
+      assert (core_en == en_q);
       if (!rst_i) begin
         assert (beat_in == s_beat);
         assert (beat_out == m_beat);
@@ -195,15 +206,15 @@ module fv_shell (
 
   // 5
   logic [2:0] states;
-  assign states = 3'(soft_rst_i || abort) + 3'(stall_in) + 3'(stall_out) + 3'(core_en);
+  assign states = 3'(soft_rst_q || abort) + 3'(stall_in) + 3'(stall_out) + 3'(core_en);
 
   always_comb
     if (!first_q && !rst_i) begin
       assert (states == 3'd1);
-      if (core_en) assert (!in_want_i || in_valid);
-      if (core_en) assert (!out_want_i || o_count != 2'd2);
-      if (stall_out) assert (out_want_i && o_count == 2'd2);
-      if (stall_in) assert (in_want_i && !in_valid);
+      if (core_en) assert (!in_want_q || in_valid);
+      if (core_en) assert (!out_want_q || o_count != 2'd2);
+      assert (stall_out == (!soft_rst_q && !abort && out_want_q && o_count == 2'd2));
+      assert (stall_in == (!soft_rst_q && !abort && !stall_out && in_want_q && !in_valid));
     end
 
   // Where the followed beats stand, and the chain of packets through the slices.
@@ -212,6 +223,8 @@ module fv_shell (
   (* hierconn *) wire \dut.o_ready ;
   (* hierconn *) wire \dut.s_mid_q ;
   (* hierconn *) wire \dut.m_mid_q ;
+  (* hierconn *) wire \dut.in_want_q ;
+  (* hierconn *) wire \dut.out_want_q ;
   logic [2:0] i_mid, o_mid;  // before the head, the second and what comes in next
 
   assign i_mid[0] = discard || in_mid_q;
@@ -226,6 +239,8 @@ module fv_shell (
       if (i_follow) assert (i_item == (i_ahead == 2'd0 ? i_head : \dut.u_iskid.q1_q ));
       if (o_follow)
         assert (o_item == (o_ahead == 2'd0 ? {m_axis_tlast, m_axis_tdata} : \dut.u_oskid.q1_q ));
+      assert (\dut.in_want_q == in_want_q);
+      assert (\dut.out_want_q == out_want_q);
       assert (!discard || !in_mid_q);
       assert (\dut.o_ready == (o_count != 2'd2));
       assert (\dut.s_mid_q == s_mid_q);

@@ -1,4 +1,4 @@
-// Proof of kv_skid: a queue of two whose readies and head come from registers.
+// Proof of kv_skid: a queue of two whose readies and head come from registers, and which tells what it will hold.
 module fv_skid #(
     parameter int unsigned Width = 4
 ) (
@@ -12,7 +12,7 @@ module fv_skid #(
 );
 
   logic first_q = 1'b1;
-  logic ready, valid, follow;
+  logic ready, valid, valid_next, full_next, follow;
   logic [Width-1:0] data, item;
   logic [1:0] count, ahead;
 
@@ -27,7 +27,9 @@ module fv_skid #(
       .ready_o(ready),
       .pop_i,
       .valid_o(valid),
-      .data_o (data)
+      .data_o (data),
+      .valid_next_o(valid_next),
+      .full_next_o (full_next)
   );
 
   fv_order #(
@@ -56,12 +58,15 @@ module fv_skid #(
   end
 
   // The head of the cycle before, which stays on the pins until it is taken, and after.
-  logic was_q;
+  logic was_q, told_q, valid_q, full_q;
   logic [Width-1:0] head_q;
 
   always_ff @(posedge clk_i) begin
     was_q  <= !rst_i && !pop_i && (count != 2'd0 || !push_i);
     head_q <= data;
+    told_q  <= !rst_i;
+    valid_q <= valid_next;
+    full_q  <= full_next;
   end
 
   (* hierconn *) wire [Width-1:0] \dut.q1_q ;
@@ -71,6 +76,10 @@ module fv_skid #(
       assert (ready == (count != 2'd2));
       assert (valid == (count != 2'd0));
       if (was_q) assert (data == head_q);
+      if (told_q) begin
+        assert (valid == valid_q);
+        assert (ready == !full_q);
+      end
       // Where the followed item stands.
       if (follow) assert (item == (ahead == 2'd0 ? data : \dut.q1_q ));
     end

@@ -19,9 +19,9 @@ import (
 
 // options are what the command line asks for.
 type options struct {
-	trace, judge, budget, out string
-	maxError                  float64
-	prefix                    int
+	trace, budget, out string
+	maxError           float64
+	prefix             int
 }
 
 // New builds "kvaccel tune".
