@@ -34,7 +34,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: lab hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth clean unit board bitstream report-check study
+.PHONY: lab hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth growth clean unit board bitstream report-check study
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the pac
 
 synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
 	@python3 -B scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
+
+growth: ## how the area grows with the parameters, Yosys alone, into docs/reference/growth.md (JOBS=2)
+	@python3 -B scripts/growth.py --jobs $(JOBS)
 
 lab: ## the command against virtual boards in a virtual machine, some minutes; needs QEMU (KVACCEL_LAB_ONLY=NAME,... for some tests)
 	KVACCEL_LAB=1 $(GO) test -count=1 -timeout 12m -run TestLab -v ./verification/lab

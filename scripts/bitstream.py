@@ -40,7 +40,7 @@ BOARDS = {
                   "args": ["--85k", "--package", "CABGA381", "--speed", "6"]},
     "orangecrab-25f": {**ECP5, "part": "LFE5U-25F-8MG285C", "idcode": 0x41111043, "mhz": 48,
                        "args": ["--25k", "--package", "CSFBGA285", "--speed", "8"]},
-    "icebreaker": {**ICE40, "part": "iCE40UP5K-SG48", "idcode": None, "mhz": 18,
+    "icebreaker": {**ICE40, "part": "iCE40UP5K-SG48", "idcode": None, "mhz": 24,
                    "args": ["--up5k", "--package", "sg48"]},
 }
 

@@ -8,6 +8,7 @@
 #            CLOCK_HZ BAUD         of the board             (50000000, 12000000)
 #            RX_SLOTS TX_SLOTS     the link's windows       (8, 8)
 #            RETRY_LOG2            its timeout, in cycles   (15)
+#            BOARD_ID              what HELLO tells         (0xffff0002: the RTL, simulated; docs/link.md)
 #            RTL_DIR               the sources              (hdl/rtl)
 #            BOARD_OUT             where builds go          (build/board)
 #            VERILATOR             the program              (verilator)
@@ -24,12 +25,13 @@ lanes=${LANES:-8} max_dim=${MAX_DIM:-256} tile_tokens=${TILE_TOKENS:-128} max_to
 all=$(((1 << $(grep -c 'int unsigned FEAT_' "${RTL_DIR:-hdl/rtl}/kv_pkg.sv")) - 1))
 features=$((${FEATURES:-$all}))
 clock=${CLOCK_HZ:-50000000} baud=${BAUD:-12000000} rx=${RX_SLOTS:-8} tx=${TX_SLOTS:-8} retry=${RETRY_LOG2:-15}
+board=$((${BOARD_ID:-0xffff0002}))
 rtl=${RTL_DIR:-hdl/rtl} verilator=${VERILATOR:-verilator}
 
 name=$1-l$lanes-d$max_dim-t$tile_tokens-n$max_tokens
 [ "$features" = "$all" ] || name=$name-f$features
-rest="$clock $baud $rx $tx $retry"
-[ "$rest" = "50000000 12000000 8 8 15" ] || name=$name-x$(echo "$rest" | sha256sum | cut -c1-6)
+rest="$clock $baud $rx $tx $retry $board"
+[ "$rest" = "50000000 12000000 8 8 15 4294901762" ] || name=$name-x$(echo "$rest" | sha256sum | cut -c1-6)
 dir=${BOARD_OUT:-build/board}/$name
 
 mapfile -t engine < <(sed "s|^|$rtl/|" "$rtl/files.f")
@@ -54,7 +56,7 @@ rm -rf "$work"
   -O3 --x-assign unique --x-initial unique --assert -Wno-fatal \
   -GLanes="$lanes" -GMaxDim="$max_dim" -GTileTokens="$tile_tokens" -GMaxTokens="$max_tokens" \
   -GFeatures="32'd$features" -GBuildHash="32'h$build_hash" -GPhy="$phy" -GClockHz="32'd$clock" -GBaud="32'd$baud" \
-  -GRxSlots="$rx" -GTxSlots="$tx" -GRetryLog2="$retry" \
+  -GRxSlots="$rx" -GTxSlots="$tx" -GRetryLog2="$retry" -GBoardId="32'd$board" \
   -CFLAGS "-std=c++17 -Wall -Wextra -I$PWD/verification/link/board" \
   -CFLAGS "-DKV_PHY=$phy -DKV_CLOCK_HZ=$clock -DKV_BAUD=$baud" \
   -MAKEFLAGS "OPT_FAST=-O2 OPT_SLOW=-O1 OPT_GLOBAL=-O2" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs from Debian's packages what the tests need and this machine lacks:
 # Verilator and a C++ compiler for the Verilated engine, Yosys for the proofs, make to
-# drive them; libusb for the USB driver; QEMU for the lab, and dfu-util as a peer in it.
+# drive them; libusb for the USB driver; QEMU for the lab, and dfu-util as a peer in it; openFPGALoader.
 set -eu
 
 missing=
@@ -13,6 +13,7 @@ need yosys yosys
 need pkg-config pkg-config
 need qemu-system-x86_64 qemu-system-x86
 need dfu-util dfu-util
+need openFPGALoader openfpgaloader
 need xz xz-utils
 pkg-config --exists libusb-1.0 2>/dev/null || missing="$missing libusb-1.0-0-dev"
 

@@ -84,10 +84,12 @@ def register(name):
 
 
 def packed(log):
-    """Sites after packing, from the log of a nextpnr that could not place them; 0 if it came not so far."""
+    """Sites, multipliers and memories after packing, from the log of a nextpnr; 0 where it says nothing."""
     with open(log) as f:
-        found = re.search(r"(?:TRELLIS_COMB|ICESTORM_LC): *(\d+)/", f.read())
-    return int(found[1]) if found else 0
+        text = f.read()
+    kinds = {"sites": "TRELLIS_COMB|ICESTORM_LC", "dsp": "MULT18X18D|ICESTORM_DSP", "bram": "DP16KD|ICESTORM_RAM"}
+    found = {k: re.search(rf"\b(?:{v}):\s*(\d+)/", text) for k, v in kinds.items()}
+    return {k: int(m[1]) if m else 0 for k, m in found.items()}
 
 
 def timing(report):

@@ -2,7 +2,9 @@
 
 import json
 
-FEATURES = ("ECHO", "QUANTIZE", "DEQUANTIZE", "SELECT")
+import synth_tools
+
+FEATURES = synth_tools.features()
 SITES = {"TRELLIS_COMB": "LUT4 sites", "ICESTORM_LC": "logic cells"}
 NAMES = {
     "ecp5": {"lut": "LUT4", "carry": "CCU2C", "dpr": "DPR16X4", "ff": "FF", "dsp": "MULT18", "bram": "EBR"},
@@ -29,8 +31,8 @@ How the figures come about:
   (DPR16X4). On the iCE40 a logic cell is a LUT, a flip-flop or both.
 - Areas by module: the netlist is flat, and each cell counts for the instance whose wire it is named after. Each row has its children in it;
   copies in a generate loop are one row; instances below {smallest:.0%} of the LUTs are only in their parent. Logic merged across a boundary counts on one side.
-- A build that does not fit is given as what it needs: where nextpnr came to pack it, as packed, harness included; otherwise the cells of
-  Yosys, on the iCE40 LUTs alone and so a lower bound.
+- A build that does not fit is given as what it needs: on the iCE40, and where nextpnr came to pack it, as packed, harness included; otherwise
+  by the cells of Yosys.
 - "RTL" is the start of the SHA-256 of the sources, the same as in the register BUILD_HASH of a Verilated build.
 - A seed is one start of the placer. nextpnr is asked for more than the target, and the result may fail that without being refused.
 """
@@ -111,7 +113,7 @@ def unfit(build, result):
     has = result["has"]
     sites = "logic cells" if "ice40" in result["synth"] else "LUT4 sites"
     names_of = {"sites": sites, "dsp": names(result)["dsp"], "bram": names(result)["bram"]}
-    least = "" if "error" in build else "at least "
+    least = "" if "error" in build or "ice40" in result["synth"] else "at least "
     over = [f"{least if k == 'sites' else ''}{build['needs'][k]} {names_of[k]} (the device has {has[k]})" for k in has if build["needs"][k] > has[k]]
     return ", ".join(over) or "nextpnr: " + build.get("error", "failed")
 

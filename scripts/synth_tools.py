@@ -6,12 +6,19 @@ installed into a virtual environment under build/ the first time they are needed
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
+
+
+def features():
+    """Names of all commands and options, in the order of their bits in Features."""
+    package = Path(__file__).resolve().parent.parent / "hdl/rtl/kv_pkg.sv"
+    return re.findall(r"int unsigned FEAT_([A-Z_0-9]+) =", package.read_text())
 
 
 class ToolError(Exception):

@@ -33,6 +33,7 @@ type Options struct {
 	Verify bool
 	Force  bool   // take a file that fails a check of part or content
 	Serial string // of the board, if there are several
+	Cable  string // openFPGALoader: another cable than the board's own, xvc://HOST:PORT
 
 	// Progress, if not nil, hears of stages and of bytes done in them.
 	Progress func(stage string, done, total int)
@@ -63,6 +64,9 @@ func Prepare(file []byte, b board.Board, o Options) (Plan, error) {
 		if p.Method.SRAM {
 			p.To = SRAM
 		}
+	}
+	if err := checkCable(p, o); err != nil {
+		return p, err
 	}
 	if p.To == SRAM && !p.Method.SRAM {
 		return p, fmt.Errorf("%w: %s by %s writes the flash only: --to flash", board.ErrRefused, b.Name, p.Method.Kind)

@@ -268,3 +268,36 @@ func TestWriteLoader(t *testing.T) {
 		t.Errorf("not installed: %v", err)
 	}
 }
+
+func TestCable(t *testing.T) {
+	crab, ulx, ice := lookup(t, "orangecrab-25f"), lookup(t, "ulx3s-85f"), lookup(t, "icebreaker")
+	for name, c := range map[string]struct {
+		board  board.Board
+		cable  string
+		serial string
+		err    error
+		args   string
+	}{
+		"none":           {ulx, "", "", nil, "--board|ulx3s|--write-sram"},
+		"a port":         {ulx, "xvc://bench:1234", "", nil, "--board|ulx3s|--cable|xvc-client|--ip|bench|--port|1234|--write-sram"},
+		"the usual port": {ulx, "xvc://10.0.0.7", "", nil, "--board|ulx3s|--cable|xvc-client|--ip|10.0.0.7|--port|2542|--write-sram"},
+		"IPv6":           {ulx, "xvc://[::1]:1", "", nil, "--board|ulx3s|--cable|xvc-client|--ip|::1|--port|1|--write-sram"},
+		"an option":      {ulx, "--help", "", board.ErrRefused, ""},
+		"another scheme": {ulx, "tcp://bench:1", "", board.ErrRefused, ""},
+		"no host":        {ulx, "xvc://:1", "", board.ErrRefused, ""},
+		"no such port":   {ulx, "xvc://bench:70000", "", board.ErrRefused, ""},
+		"a path":         {ulx, "xvc://bench/1", "", board.ErrRefused, ""},
+		"with a serial":  {ulx, "xvc://bench", "1", board.ErrRefused, ""},
+		"by DFU":         {crab, "xvc://bench", "", board.ErrRefused, ""},
+		"no JTAG":        {ice, "xvc://bench", "", board.ErrRefused, ""},
+	} {
+		o := flash.Options{Offset: -1, Cable: c.cable, Serial: c.serial, Force: true}
+		plan, err := flash.Prepare([]byte("forced"), c.board, o)
+		if !errors.Is(err, c.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := strings.Join(flash.LoaderArgs(plan, o), "|"); err == nil && got != c.args {
+			t.Errorf("%s: arguments %s", name, got)
+		}
+	}
+}

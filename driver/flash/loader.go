@@ -64,10 +64,7 @@ func checkFlags(ctx context.Context, run Runner, args []string) error {
 
 // LoaderArgs are openFPGALoader's arguments for a plan, without the file.
 func LoaderArgs(p Plan, o Options) []string {
-	args := []string{"--board", p.Method.Name}
-	if o.Serial != "" {
-		args = append(args, "--ftdi-serial", o.Serial)
-	}
+	args := reach(p, o)
 	switch {
 	case p.To == SRAM && p.Board.Format != bitstream.ICE40:
 		args = append(args, "--write-sram")
@@ -83,6 +80,9 @@ func LoaderArgs(p Plan, o Options) []string {
 // complaints are what openFPGALoader says when something is wrong; it has ended
 // with 0 after each of them in one version or another.
 var complaints = regexp.MustCompile(`(?mi)^.*\b(error|fail(ed|ure|s)?|unable|can't|cannot|unknown|not found|mismatch|no device|wrong|timeout)\b.*$`)
+
+// harmless is what sounds like one: a flash that its table does not have is written and verified like any other.
+var harmless = regexp.MustCompile(`flash chip unknown: use basic protection`)
 
 // WriteLoader carries out a plan with openFPGALoader. That it went well is believed
 // only if the program ended with 0, complained of nothing, and said that it was done.
@@ -130,10 +130,7 @@ func checkChip(ctx context.Context, run Runner, p Plan, o Options) error {
 	if p.Board.IDCODE == 0 {
 		return nil
 	}
-	args := []string{"--board", p.Method.Name, "--detect"}
-	if o.Serial != "" {
-		args = append(args, "--ftdi-serial", o.Serial)
-	}
+	args := append(reach(p, o), "--detect")
 	o.tell("asking which part is there", 0, 0)
 	out, err := run(ctx, program, args...)
 	if err := judge(ctx, out, err); err != nil {
@@ -157,13 +154,17 @@ func judge(ctx context.Context, out []byte, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && bytes.Contains(bytes.ToLower(out), []byte("unable to open")), err != nil && bytes.Contains(out, []byte("not found")):
+	case err != nil && bytes.Contains(bytes.ToLower(out), []byte("unable to open")), err != nil && bytes.Contains(out, []byte("not found")), err != nil && bytes.Contains(out, []byte("connection failure")):
 		return fmt.Errorf("%w: %s: %w: %s", driver.ErrNotFound, program, err, tail(out))
+	case bytes.Contains(out, []byte("shut down the connection")):
+		return fmt.Errorf("%w: %s: the cable is gone (%v): %s", driver.ErrDisconnected, program, err, tail(out))
 	case err != nil:
 		return fmt.Errorf("%w: %s: %w: %s", driver.ErrProtocol, program, err, tail(out))
 	}
-	if c := complaints.Find(out); c != nil {
-		return fmt.Errorf("%w: %s ended with 0, but said: %s", driver.ErrProtocol, program, bytes.TrimSpace(c))
+	for _, c := range complaints.FindAll(out, -1) {
+		if !harmless.Match(c) {
+			return fmt.Errorf("%w: %s ended with 0, but said: %s", driver.ErrProtocol, program, bytes.TrimSpace(c))
+		}
 	}
 	return nil
 }

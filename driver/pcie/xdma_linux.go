@@ -146,7 +146,7 @@ func listNodes(dir string) ([]driver.Candidate, error) {
 		}
 		c := driver.Candidate{URI: "xdma:" + n, Description: "XDMA card " + node}
 		if unix.Access(node, unix.R_OK|unix.W_OK) != nil {
-			c.Problem = "no permission; see kvaccel doctor"
+			c.Problem = "no permission"
 		}
 		list = append(list, c)
 	}

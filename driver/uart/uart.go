@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/link"
 )
 
 // options of a uart: URI.
@@ -20,6 +21,7 @@ type options struct {
 	baud    int
 	rts     bool
 	clockHz float64
+	waits   link.Waits
 }
 
 func parse(u driver.URI) (options, error) {
@@ -51,6 +53,7 @@ func parse(u driver.URI) (options, error) {
 			return nil
 		},
 	}
+	maps.Copy(set, o.waits.Set())
 	for _, name := range slices.Sorted(maps.Keys(u.Options)) {
 		f, ok := set[name]
 		if !ok {
@@ -63,5 +66,5 @@ func parse(u driver.URI) (options, error) {
 			return o, fmt.Errorf("%w: %s=%q, want %w", driver.ErrOption, name, u.Options.Get(name), err)
 		}
 	}
-	return o, nil
+	return o, o.waits.Check()
 }

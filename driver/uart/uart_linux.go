@@ -18,7 +18,7 @@ import (
 )
 
 // Open opens uart:NODE. Options: baud (3000000), rtscts (hardware flow control,
-// false), clock (stated Hz).
+// false), clock (stated Hz), retry and patience (link.Waits).
 func Open(ctx context.Context, u driver.URI) (driver.Device, error) {
 	o, err := parse(u)
 	if err != nil {
@@ -28,10 +28,12 @@ func Open(ctx context.Context, u driver.URI) (driver.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := link.Open(ctx, f, link.Options{
+	lo := link.Options{
 		URI: u.String(), Description: "serial board at " + o.path, ClockHz: o.clockHz,
 		Retry: link.UARTRetry(o.baud), Batch: 4096, LinkID: uint8(rand.Uint32()),
-	})
+	}
+	o.waits.Apply(&lo)
+	d, err := link.Open(ctx, f, lo)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.path, err)
 	}
@@ -127,7 +129,7 @@ func List(context.Context) ([]driver.Candidate, error) {
 	for _, node := range nodes {
 		c := driver.Candidate{URI: "uart:" + node, Description: "serial port " + strings.TrimPrefix(node, "/dev/serial/by-id/") + " (may or may not carry an engine)"}
 		if unix.Access(node, unix.R_OK|unix.W_OK) != nil {
-			c.Problem = "no permission; see kvaccel doctor"
+			c.Problem = "no permission"
 		}
 		list = append(list, c)
 	}

@@ -116,7 +116,7 @@ func TestRefused(t *testing.T) {
 		{"uart:", driver.ErrOption, "uart:/dev/NODE"},
 		{"uart:ttyUSB0", driver.ErrOption, "uart:/dev/NODE"},
 		{"uart:/dev/ttyUSB0?baud=7", driver.ErrOption, "300"},
-		{"uart:/dev/ttyUSB0?speed=7", driver.ErrOption, "baud, clock, rtscts"},
+		{"uart:/dev/ttyUSB0?speed=7", driver.ErrOption, "baud, clock, patience, retry, rtscts"},
 		{"uart:" + file + "-none", driver.ErrNotFound, "none"},
 		{"uart:" + file, driver.ErrNotFound, "no terminal"},
 		{"uart:/dev/null", driver.ErrNotFound, "no terminal"},

@@ -29,7 +29,7 @@ const controlTimeout = 2 * time.Second
 
 // Open opens the one USB board that a URI allows. Options: serial, size (bytes of
 // a transfer), depth (transfers in flight each way), mode (fifo or uart), port (A
-// or B), baud, latency (ms), clock (stated Hz).
+// or B), baud, latency (ms), clock (stated Hz), retry and patience (link.Waits).
 func Open(ctx context.Context, u driver.URI) (driver.Device, error) {
 	o, err := parse(u)
 	if err != nil {
@@ -50,6 +50,7 @@ func Open(ctx context.Context, u driver.URI) (driver.Device, error) {
 	if o.uart {
 		lo.Retry = link.UARTRetry(o.baud)
 	}
+	o.waits.Apply(&lo)
 	d, err := link.Open(ctx, p, lo)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
@@ -80,7 +81,7 @@ func scan(usb *gousb.Context) ([]found, error) {
 		for _, n := range d.Path {
 			ports = append(ports, strconv.Itoa(n))
 		}
-		f := found{part: p, bus: d.Bus, address: d.Address, path: fmt.Sprintf("%d-%s", d.Bus, strings.Join(ports, "."))}
+		f := found{refusal: refusal(faces(d)), part: p, bus: d.Bus, address: d.Address, path: fmt.Sprintf("%d-%s", d.Bus, strings.Join(ports, "."))}
 		if b, err := os.ReadFile(filepath.Join("/sys/bus/usb/devices", f.path, "serial")); err == nil {
 			f.serial = strings.TrimSpace(string(b))
 		}
@@ -91,6 +92,25 @@ func scan(usb *gousb.Context) ([]found, error) {
 		return nil, fmt.Errorf("looking for USB devices: %w", translate(err))
 	}
 	return list, nil
+}
+
+// faces are the interfaces of a device, all settings of all configurations.
+func faces(d *gousb.DeviceDesc) (list []face) {
+	for _, c := range d.Configs {
+		for _, i := range c.Interfaces {
+			for _, s := range i.AltSettings {
+				f := face{class: byte(s.Class), sub: byte(s.SubClass)}
+				for _, e := range s.Endpoints {
+					if e.TransferType == gousb.TransferTypeBulk {
+						f.in = f.in || e.Direction == gousb.EndpointDirectionIn
+						f.out = f.out || e.Direction == gousb.EndpointDirectionOut
+					}
+				}
+				list = append(list, f)
+			}
+		}
+	}
+	return list
 }
 
 func (f found) node() string { return fmt.Sprintf("/dev/bus/usb/%03d/%03d", f.bus, f.address) }
@@ -112,7 +132,10 @@ func List(context.Context) ([]driver.Candidate, error) {
 		if file, err := os.OpenFile(f.node(), os.O_RDWR, 0); err == nil {
 			file.Close()
 		} else if errors.Is(err, fs.ErrPermission) {
-			c.Problem = "no permission for " + f.node() + "; see kvaccel doctor"
+			c.Problem = "no permission for " + f.node()
+		}
+		if f.refusal != "" {
+			c.Problem = f.refusal
 		}
 		list = append(list, c)
 	}
@@ -158,6 +181,9 @@ func openPipe(usb *gousb.Context, o options) (*pipe, found, error) {
 func translate(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, driver.ErrAccess) { // has been told already, with what to do about it
+		return err
 	}
 	for _, c := range []struct {
 		is error

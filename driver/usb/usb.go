@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/kvaccel/kvaccel/driver"
+	"github.com/kvaccel/kvaccel/driver/link"
 )
 
 // kind is how a part carries bytes.
@@ -66,6 +67,7 @@ type options struct {
 	port            int // of a part with several: 0 is A
 	latency         int // ms
 	clockHz         float64
+	waits           link.Waits
 }
 
 // mostInFlight is what transfers may take together: usbfs gives all devices of a
@@ -121,6 +123,7 @@ func parse(u driver.URI) (options, error) {
 			return nil
 		},
 	}
+	maps.Copy(set, o.waits.Set())
 	for _, name := range slices.Sorted(maps.Keys(u.Options)) {
 		f, ok := set[name]
 		if !ok {
@@ -132,6 +135,9 @@ func parse(u driver.URI) (options, error) {
 		if err := f(u.Options.Get(name)); err != nil {
 			return o, fmt.Errorf("%w: %s=%q, want %w", driver.ErrOption, name, u.Options.Get(name), err)
 		}
+	}
+	if err := o.waits.Check(); err != nil {
+		return o, err
 	}
 	if o.size*o.depth > mostInFlight {
 		return o, fmt.Errorf("%w: size=%d times depth=%d is more than %d bytes in flight", driver.ErrOption, o.size, o.depth, mostInFlight)
@@ -192,12 +198,36 @@ func (o *options) fits(p part) error {
 	return nil
 }
 
+// face is what an interface of a device says of itself.
+type face struct {
+	class, sub byte
+	in, out    bool // has a bulk endpoint that way
+}
+
+// refusal is why a device with a part's IDs is not that part, by its interfaces; empty: it is. IDs
+// are shared: OrangeCrab's boot loader has the same as kvaccel's own interface.
+func refusal(faces []face) string {
+	const vendorSpecific, application, dfu = 0xff, 0xfe, 1
+	loader := false
+	for _, f := range faces {
+		if f.class == vendorSpecific && f.in && f.out {
+			return ""
+		}
+		loader = loader || f.class == application && f.sub == dfu
+	}
+	if loader {
+		return "it is in its boot loader, without a design: kvaccel flash writes one"
+	}
+	return "it has no interface of bytes both ways (class ff), so it is something else"
+}
+
 // found is a device on the bus.
 type found struct {
 	part
 	bus, address int
 	path         string // bus-port.port
 	serial       string
+	refusal      string // why it carries no link; empty: it may
 }
 
 func (f found) candidate() driver.Candidate {
@@ -215,8 +245,13 @@ func (f found) candidate() driver.Candidate {
 // that it carries an engine goes before those that merely could.
 func (o options) choose(all []found) (found, error) {
 	var fit []found
+	var refused []string
 	for _, f := range all {
 		if o.vendor != 0 && (f.vendor != o.vendor || f.product != o.product) || o.path != "" && f.path != o.path || o.serial != "" && f.serial != o.serial {
+			continue
+		}
+		if f.refusal != "" {
+			refused = append(refused, fmt.Sprintf("%04x:%04x at %s: %s", f.vendor, f.product, f.path, f.refusal))
 			continue
 		}
 		fit = append(fit, f)
@@ -229,6 +264,9 @@ func (o options) choose(all []found) (found, error) {
 		list = append(list, f.candidate())
 	}
 	c, err := driver.Choose(o.wanted(len(all)), list)
+	if err != nil && len(fit) == 0 && len(refused) > 0 {
+		return found{}, fmt.Errorf("%w; %s", err, strings.Join(refused, "; "))
+	}
 	if err != nil {
 		return found{}, err
 	}

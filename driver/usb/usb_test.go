@@ -43,6 +43,9 @@ func TestURI(t *testing.T) {
 		{"usb:?port=C", "A or B"},
 		{"usb:?serial=1&serial=2", "once"},
 		{"usb:?clock=-1", "frequency"},
+		{"usb:?retry=50", "1ms to 1m0s"},
+		{"usb:?patience=2h", "100ms to 1h0m0s"},
+		{"usb:?retry=1s&patience=1s", "less than twice"},
 	} {
 		if _, err := options1(t, c.uri); !errors.Is(err, driver.ErrOption) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.uri, err, c.says)
@@ -54,11 +57,12 @@ func TestChoose(t *testing.T) {
 	own, _ := findPart(0x1209, 0x5af0)
 	chip, _ := findPart(0x0403, 0x6014)
 	all := []found{
-		{chip, 1, 4, "1-1", "FT1"},
-		{own, 1, 5, "1-2.1", "A1"},
-		{own, 1, 6, "1-2.2", "B2"},
-		{chip, 2, 2, "2-1", ""},
+		{chip, 1, 4, "1-1", "FT1", ""},
+		{own, 1, 5, "1-2.1", "A1", ""},
+		{own, 1, 6, "1-2.2", "B2", ""},
+		{chip, 2, 2, "2-1", "", ""},
 	}
+	loader := found{own, 1, 7, "1-3", "C3", refusal([]face{{class: 0xfe, sub: 1}})}
 	for _, c := range []struct {
 		uri  string
 		all  []found
@@ -75,6 +79,9 @@ func TestChoose(t *testing.T) {
 		{"usb:0403:6014", all, "", driver.ErrAmbiguous, []string{"usb:@1-1", "usb:@2-1"}},
 		{"usb:?serial=none", all, "", driver.ErrNotFound, []string{"serial none", "of 4"}},
 		{"usb:", nil, "", driver.ErrNotFound, nil},
+		{"usb:", []found{loader}, "", driver.ErrNotFound, []string{"1-3", "boot loader", "kvaccel flash"}},
+		{"usb:", []found{loader, all[1]}, "1-2.1", nil, nil},
+		{"usb:", []found{loader, all[0]}, "1-1", nil, nil},
 	} {
 		o, err := options1(t, c.uri)
 		if err != nil {
@@ -222,5 +229,24 @@ func TestOpenWithoutBoard(t *testing.T) {
 		t.Errorf("no such board: %v", err)
 	case !Built && (!errors.Is(err, driver.ErrUnsupported) || !strings.Contains(err.Error(), "libusb-1.0-0-dev")):
 		t.Errorf("no USB in this build: %v", err)
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	link, runtime, loader := face{0xff, 0, true, true}, face{0xfe, 1, false, false}, face{0xfe, 1, false, false}
+	for _, c := range []struct {
+		faces []face
+		says  string
+	}{
+		{[]face{link}, ""},
+		{[]face{runtime, link}, ""}, // a design that can be left
+		{[]face{loader}, "boot loader"},
+		{[]face{{0xff, 0, true, false}}, "no interface of bytes"},
+		{[]face{{0x08, 6, true, true}}, "something else"}, // a memory stick
+		{nil, "no interface of bytes"},
+	} {
+		if got := refusal(c.faces); (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
+			t.Errorf("%v: %q, want %q", c.faces, got, c.says)
+		}
 	}
 }

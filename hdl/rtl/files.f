@@ -3,6 +3,7 @@ kv_skid.sv
 kv_fifo.sv
 kv_queue.sv
 kv_enable.sv
+kv_shelf.sv
 kv_shell.sv
 kv_regs.sv
 kv_front_check.sv

@@ -13,6 +13,7 @@
 // now_*: the core's counts at the start of the cycle. In the cycle q of the first trailer
 // beat they are compared with those in the descriptor (desc_mark_i already holds the
 // constant part of Cycles), and error_valid_o tells a status other than OK.
+// desc_mark_i, desc_stall_*_i and outcome_bytes_i are read in trailer beats only.
 // The descriptor and the outcome are popped with the last trailer beat (done_o).
 module kv_back #(
     parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16

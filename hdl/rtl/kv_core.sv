@@ -45,8 +45,8 @@ module kv_core #(
   localparam int unsigned Turning = Features[kv_pkg::FEAT_ROTATE] ? kv_pkg::LAT_ROTATE + 2 * MaxBlock / Lanes : 0;
   localparam int unsigned PayloadDepth = 1 << $clog2(MaxDim / Lanes + 8 * HeadBeats + 16 + Turning);
   localparam int unsigned CountW = $clog2(PayloadDepth + 1);
-  localparam int unsigned DescW = 8 + 16 + 3 + 3 * 32;
-  localparam int unsigned OutcomeW = 3 + 32;
+  localparam int unsigned DescW = 8 + 16 + 3;
+  localparam int unsigned StampW = 3 * 32;
   localparam int unsigned EntryW = Width + 10;
 
   // Front, counts and queues; back and payload FIFO; units.
@@ -70,7 +70,10 @@ module kv_core #(
   // Front
   logic desc_push, desc_valid, outcome_push, done, empty;
   logic [DescW-1:0] desc_in, desc_out;
-  logic [OutcomeW-1:0] outcome_in, outcome_out;
+  logic stamp;
+  logic [StampW-1:0] stamp_in, stamp_out;
+  logic [2:0] outcome_in, outcome_out;
+  logic [31:0] bytes_in, bytes_out;
   logic [6:0] unit, start, ready, ready_next, beat_valid;
   logic desc_next, entry_next, outcome_next, entry_full_next;
   logic [255:0] cfg;
@@ -100,16 +103,17 @@ module kv_core #(
       .now_stall_out_i (stall_out_q),
       .flight_i        (flight_o),
       .none_i          (!desc_valid),
+      .stamp_o         (stamp),
       .desc_push_o     (desc_push),
       .desc_opcode_o   (desc_in[7:0]),
       .desc_tag_o      (desc_in[23:8]),
       .desc_status_o   (desc_in[26:24]),
-      .desc_mark_o     (desc_in[58:27]),
-      .desc_stall_in_o (desc_in[90:59]),
-      .desc_stall_out_o(desc_in[122:91]),
+      .desc_mark_o     (stamp_in[31:0]),
+      .desc_stall_in_o (stamp_in[63:32]),
+      .desc_stall_out_o(stamp_in[95:64]),
       .outcome_push_o  (outcome_push),
-      .outcome_status_o(outcome_in[2:0]),
-      .outcome_bytes_o (outcome_in[34:3]),
+      .outcome_status_o(outcome_in),
+      .outcome_bytes_o (bytes_in),
       .empty_o         (empty),
       .unit_o          (unit),
       .start_o         (start),
@@ -143,7 +147,7 @@ module kv_core #(
   logic [2:0] outcome_count;
   logic outcome_valid;
   kv_queue #(
-      .Width(OutcomeW),
+      .Width(3),
       .Depth(kv_pkg::MAX_IN_FLIGHT)
   ) u_outcomes (
       .clk_i  (clk_i),
@@ -156,6 +160,35 @@ module kv_core #(
       .data_o (outcome_out),
       .count_o(outcome_count),
       .valid_next_o(outcome_next)
+  );
+
+  // What only the trailer reads of them.
+  kv_shelf #(
+      .Width(StampW),
+      .Depth(2 * kv_pkg::MAX_IN_FLIGHT)
+  ) u_stamps (
+      .clk_i  (clk_i),
+      .rst_i  (rst_i),
+      .en_i   (en_front),
+      .write_i(stamp),
+      .data_i (stamp_in),
+      .push_i (desc_push),
+      .pop_i  (done),
+      .data_o (stamp_out)
+  );
+
+  kv_shelf #(
+      .Width(32),
+      .Depth(2 * kv_pkg::MAX_IN_FLIGHT)
+  ) u_bytes (
+      .clk_i  (clk_i),
+      .rst_i  (rst_i),
+      .en_i   (en_front),
+      .write_i(outcome_push),
+      .data_i (bytes_in),
+      .push_i (outcome_push),
+      .pop_i  (done),
+      .data_o (bytes_out)
   );
 
   // Units
@@ -249,11 +282,11 @@ module kv_core #(
       .desc_opcode_i    (desc_out[7:0]),
       .desc_tag_i       (desc_out[23:8]),
       .desc_status_i    (desc_out[26:24]),
-      .desc_mark_i      (desc_out[58:27]),
-      .desc_stall_in_i  (desc_out[90:59]),
-      .desc_stall_out_i (desc_out[122:91]),
-      .outcome_status_i (outcome_out[2:0]),
-      .outcome_bytes_i  (outcome_out[34:3]),
+      .desc_mark_i      (stamp_out[31:0]),
+      .desc_stall_in_i  (stamp_out[63:32]),
+      .desc_stall_out_i (stamp_out[95:64]),
+      .outcome_status_i (outcome_out),
+      .outcome_bytes_i  (bytes_out),
       .done_o           (done),
       .entry_valid_i    (entry_valid),
       .entry_next_i     (entry_next),

@@ -4,10 +4,11 @@
 //           in_want_next_o: in the next cycle, if this one is enabled, the core cannot go on without one.
 //           idle_o comes from registers.
 // now_*     the core's counts of enabled, STALL_IN and STALL_OUT cycles at the start
-//           of the cycle; those of the first header beat go into the descriptor.
+//           of the cycle.
 // flight_i  descriptors in flight, none_i: there are none.
-// desc_*    a descriptor is pushed (dispatch, cycle x). desc_mark_o is the cycle count
-//           of the first header beat less MarkBack, so that the back need not add a constant.
+// stamp_o   the first header beat is taken: the counts of this cycle are desc_mark_o (the cycle count less MarkBack, so
+//           that the back need not add a constant), desc_stall_in_o and desc_stall_out_o.
+// desc_*    a descriptor is pushed (dispatch, cycle x); the counts that go with it are those of the last stamp_o.
 // outcome_* status and BytesIn of a command are pushed, once for each descriptor.
 // empty_o   the front's own empty last entry is pushed into the payload FIFO (x + 1).
 // unit_o    one-hot, bit opcode - 1: the unit of the last dispatched command (0: refused).
@@ -43,6 +44,7 @@ module kv_front #(
     input  logic [        31:0] now_stall_out_i,
     input  logic [         2:0] flight_i,
     input  logic                none_i,
+    output logic                stamp_o,
     output logic                desc_push_o,
     output logic [         7:0] desc_opcode_o,
     output logic [        15:0] desc_tag_o,
@@ -69,6 +71,7 @@ module kv_front #(
 
   localparam int unsigned Width = 16 * Lanes;
   localparam int unsigned HeadBeats = 256 / Width;
+  localparam bit HasScore = Features[kv_pkg::FEAT_SELECT] || Features[kv_pkg::FEAT_COMPRESS];
   localparam int unsigned BytesB = $clog2(2 * Lanes);
   localparam int unsigned BeatsW = 32 - BytesB;
 
@@ -85,7 +88,6 @@ module kv_front #(
   logic [255:0] head_q;
   logic short_q, tlast_q;  // TLAST before the last header beat, on it
   logic checked_q;  // not the first cycle of CHECK
-  logic [31:0] mark_q, stall_in_q, stall_out_q;
   logic [BeatsW-1:0] beats_q;  // payload beats taken
   logic [BeatsW-1:0] beats_now;
   logic last_ok_q, same_q;  // the last command dispatched was not refused
@@ -116,7 +118,10 @@ module kv_front #(
   );
 
   kv_front_count #(
-      .Lanes(Lanes)
+      .Lanes(Lanes),
+      .HasRun(Features[kv_pkg::FEAT_DEQUANTIZE]),
+      .HasRows(HasScore || Features[kv_pkg::FEAT_QUANTIZE]),
+      .HasScore(HasScore)
   ) u_count (
       .clk_i     (clk_i),
       .en_i      (en_i),
@@ -206,20 +211,27 @@ module kv_front #(
     end
   end
 
-  // Header and stamps.
+  // Header. Of words that no command built reads, only whether they are 0.
+  localparam bit HasTile = HasScore || Features[kv_pkg::FEAT_QUANTIZE] || Features[kv_pkg::FEAT_DEQUANTIZE];
+  localparam logic [7:0] WordRead = {
+    HasScore || Features[kv_pkg::FEAT_LINK], {3{HasScore}}, HasTile, 1'b1, HasTile, 1'b1
+  };
+
+  logic [255:0] head_in;
+  always_comb
+    for (int i = 0; i < 8; i++) begin
+      head_in[32*i+:32] = in_data_i[32*(i%(Width/32))+:32];
+      if (!WordRead[i]) head_in[32*i+:32] = {31'b0, |head_in[32*i+:32]};
+    end
+
   always_ff @(posedge clk_i) begin
     if (en_i && head_take) begin
       for (int i = 0; i < HeadBeats; i++) begin
-        if (hb_q == 3'(i)) head_q[Width*i+:Width] <= in_data_i;
+        if (hb_q == 3'(i)) head_q[Width*i+:Width] <= head_in[Width*i+:Width];
         else if (hb_q == '0) head_q[Width*i+:Width] <= '0;
       end
       short_q <= in_last_i && hb_q != 3'(HeadBeats - 1);
       tlast_q <= in_last_i && hb_q == 3'(HeadBeats - 1);
-      if (hb_q == '0) begin
-        mark_q      <= now_cycle_i - MarkBack;
-        stall_in_q  <= now_stall_in_i;
-        stall_out_q <= now_stall_out_i;
-      end
     end
   end
 
@@ -250,9 +262,10 @@ module kv_front #(
   assign desc_opcode_o = head_q[kv_pkg::REQ_OPCODE_LSB+:8];
   assign desc_tag_o = head_q[kv_pkg::REQ_TAG_LSB+:16];
   assign desc_status_o = status;
-  assign desc_mark_o = mark_q;
-  assign desc_stall_in_o = stall_in_q;
-  assign desc_stall_out_o = stall_out_q;
+  assign stamp_o = head_take && hb_q == '0;
+  assign desc_mark_o = now_cycle_i - MarkBack;
+  assign desc_stall_in_o = now_stall_in_i;
+  assign desc_stall_out_o = now_stall_out_i;
 
   // An outcome is due when a command without payload is dispatched and when a payload ends.
   assign outcome_push_o = (dispatch && (refused || empty || source)) || pay_end ||

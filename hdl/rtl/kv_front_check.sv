@@ -67,14 +67,16 @@ module kv_front_check #(
   assign rotate      = header_i[kv_pkg::REQ_ROTATE_LSB+:2];
   assign bf16        = header_i[kv_pkg::REQ_FORMAT_LSB] == 1'(kv_pkg::FORMAT_BF16);
 
-  assign is_echo     = opcode == 8'(kv_pkg::OP_ECHO);
-  assign is_quant    = opcode == 8'(kv_pkg::OP_QUANTIZE) || opcode == 8'(kv_pkg::OP_DEQUANTIZE);
-  assign is_select   = opcode == 8'(kv_pkg::OP_SELECT);
-  assign is_compress = opcode == 8'(kv_pkg::OP_COMPRESS);
+  // Of a command that is not built nothing else is looked at: ST_UNSUPPORTED comes first.
+  assign is_echo     = Features[kv_pkg::FEAT_ECHO] && opcode == 8'(kv_pkg::OP_ECHO);
+  assign is_quant    = (Features[kv_pkg::FEAT_QUANTIZE] && opcode == 8'(kv_pkg::OP_QUANTIZE)) ||
+                       (Features[kv_pkg::FEAT_DEQUANTIZE] && opcode == 8'(kv_pkg::OP_DEQUANTIZE));
+  assign is_select   = Features[kv_pkg::FEAT_SELECT] && opcode == 8'(kv_pkg::OP_SELECT);
+  assign is_compress = Features[kv_pkg::FEAT_COMPRESS] && opcode == 8'(kv_pkg::OP_COMPRESS);
   assign is_score    = is_select || is_compress;
-  assign is_source   = opcode == 8'(kv_pkg::OP_SOURCE);
-  assign is_link     = is_source || opcode == 8'(kv_pkg::OP_SINK);
-  assign known       = is_echo || is_quant || is_score || is_link;
+  assign is_source   = Features[kv_pkg::FEAT_LINK] && opcode == 8'(kv_pkg::OP_SOURCE);
+  assign is_link     = is_source || (Features[kv_pkg::FEAT_LINK] && opcode == 8'(kv_pkg::OP_SINK));
+  assign known       = opcode != '0 && opcode <= 8'(kv_pkg::OP_SINK);
 
   // Options that are left out: their fields have to be 0.
   logic absent, absent_turn, absent_bf16;
@@ -86,12 +88,8 @@ module kv_front_check #(
                   (!Features[kv_pkg::FEAT_TIERS] &&
                    ((is_select && result == 2'(kv_pkg::RESULT_TIERS)) || prot_tier != '0 ||
                     rank0 != '0 || rank1 != '0 || rank2 != '0));
-  assign has_unit = (is_echo && Features[kv_pkg::FEAT_ECHO]) ||
-                    (is_quant && !absent_turn && !absent_bf16 &&
-                     (opcode[0] ? Features[kv_pkg::FEAT_DEQUANTIZE] : Features[kv_pkg::FEAT_QUANTIZE])) ||
-                    (is_select && Features[kv_pkg::FEAT_SELECT] && !absent) ||
-                    (is_compress && Features[kv_pkg::FEAT_COMPRESS] && !absent && !absent_bf16) ||
-                    (is_link && Features[kv_pkg::FEAT_LINK]);
+  assign has_unit = is_echo || (is_quant && !absent_turn && !absent_bf16) || (is_select && !absent) ||
+                    (is_compress && !absent && !absent_bf16) || is_link;
 
   // Options: bits outside the fields the command reads, codes without a meaning.
   logic stray_echo, stray_quant, stray_select, stray_compress, stray_link;

@@ -9,9 +9,13 @@
 //                key rows to select by, 2 value rows, 3 key rows; 3 for all other commands
 //   part_end_o   it is the last of its part;  row_end_o  of its row
 // QUANTIZE has rows x beats of a row; ECHO, DEQUANTIZE and SINK one run of beats.
-// A length of a header that fails the checks is never used.
+// A length of a header that fails the checks is never used; so what only commands need that are not built (HasRun:
+// DEQUANTIZE, HasScore: SELECT or COMPRESS, HasRows: those or QUANTIZE) is not built either.
 module kv_front_count #(
-    parameter int unsigned Lanes = 8  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter int unsigned Lanes = 8,  // fp16 elements per beat: 2, 4, 8 or 16
+    parameter bit HasRun = 1'b1,
+    parameter bit HasRows = 1'b1,
+    parameter bit HasScore = 1'b1
 ) (
     input  logic         clk_i,
     input  logic         en_i,
@@ -88,12 +92,12 @@ module kv_front_count #(
   assign bytes = header_i[kv_pkg::REQ_ROWS_LSB+:31];
   assign positions = header_i[kv_pkg::REQ_DIMS_LSB+:17];
   assign key_norm = header_i[kv_pkg::REQ_KEY_NORM_LSB];
-  assign bytewise = opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_SINK);
+  assign bytewise = opcode == 3'(kv_pkg::OP_ECHO) || opcode == 3'(kv_pkg::OP_SINK) || !(HasRows || HasRun);
 
   always_ff @(posedge clk_i) begin
     if (en_i) begin
-      run_q   <= opcode == 3'(kv_pkg::OP_DEQUANTIZE);
-      score_q <= opcode == 3'(kv_pkg::OP_SELECT) || opcode == 3'(kv_pkg::OP_COMPRESS);
+      run_q   <= HasRun && opcode == 3'(kv_pkg::OP_DEQUANTIZE);
+      score_q <= HasScore && (opcode == 3'(kv_pkg::OP_SELECT) || opcode == 3'(kv_pkg::OP_COMPRESS));
       if (bytewise) begin
         whole_q <= 29'(bytes[30:LaneB+1]);
         other_rest_q <= bytes[LaneB:0] != '0;
@@ -101,7 +105,7 @@ module kv_front_count #(
         whole_q <= 29'(positions[16:LaneB]);
         other_rest_q <= positions[LaneB-1:0] != '0;
       end
-      if (bytewise || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
+      if (bytewise || !HasRows || opcode == 3'(kv_pkg::OP_DEQUANTIZE)) row_n_q <= 24'd1;
       else row_n_q <= header_i[kv_pkg::REQ_ROWS_LSB+:24];
     end
   end

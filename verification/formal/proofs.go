@@ -40,6 +40,17 @@ func engineProofs() []Proof {
 			},
 		},
 		{
+			Name: "fv_shelf",
+			Says: "what a queue keeps in memory beside it, in its turn",
+			RTL:  []string{"kv_ram_1r1w.sv", "kv_shelf.sv"},
+			Mutants: []Mutant{
+				{"moves with the write", "kv_shelf.sv", "if (push_i) wr_q <=", "if (write_i) wr_q <="},
+				{"pops while not enabled", "kv_shelf.sv", "    end else if (en_i) begin\n      if (push_i) wr_q <= wr_q + AddrW'(1);\n      if (pop_i) rd_q <= rd_q + AddrW'(1);\n", "    end else begin\n      if (en_i && push_i) wr_q <= wr_q + AddrW'(1);\n      if (pop_i) rd_q <= rd_q + AddrW'(1);\n"},
+				{"written while not enabled", "kv_shelf.sv", ".en_i   (en_i),", ".en_i   (1'b1),"},
+				{"reads the open place", "kv_shelf.sv", ".raddr_i(rd_q),", ".raddr_i(wr_q),"},
+			},
+		},
+		{
 			Name: "fv_shell",
 			Says: "AXI-Stream rules on both ports, also across soft resets",
 			RTL:  []string{"kv_skid.sv", "kv_shell.sv"},
@@ -131,7 +142,7 @@ func engineProofs() []Proof {
 			RTL:    []string{"kv_front_check.sv"},
 			Params: "Features=12'b001000101101",
 			Mutants: []Mutant{
-				{"QUANTIZE taken for DEQUANTIZE", "kv_front_check.sv", "(opcode[0] ? Features[kv_pkg::FEAT_DEQUANTIZE] : Features[kv_pkg::FEAT_QUANTIZE])", "Features[kv_pkg::FEAT_DEQUANTIZE]"},
+				{"QUANTIZE taken for DEQUANTIZE", "kv_front_check.sv", "(Features[kv_pkg::FEAT_QUANTIZE] && opcode == 8'(kv_pkg::OP_QUANTIZE))", "(Features[kv_pkg::FEAT_DEQUANTIZE] && opcode == 8'(kv_pkg::OP_QUANTIZE))"},
 				{"rotation taken for none", "kv_front_check.sv", "is_quant && !absent_turn && ", "is_quant && "},
 				{"pooling by the maximum not seen", "kv_front_check.sv", "(pool_half != '0 || pool_max)", "pool_half != '0"},
 			},

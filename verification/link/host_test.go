@@ -16,7 +16,7 @@ import (
 
 // The board of these tests: windows of two frames from and four to the host, a
 // time-out that never comes, and nothing random at its bytes.
-var directed = Build{Phy: "bytes", Engine: "4 32 16 256", More: []string{"RETRY_LOG2=26", "RX_SLOTS=2", "TX_SLOTS=4", "FEATURES=1"}}
+var directed = Build{Phy: "bytes", Engine: "4 32 16 256", More: []string{"RETRY_LOG2=26", "RX_SLOTS=2", "TX_SLOTS=4", "FEATURES=1", "BOARD_ID=0x01020304"}}
 
 var directedParams = regmap.Params{Lanes: 4, MaxDim: 32, TileTokens: 16, MaxTokens: 256}
 
@@ -149,7 +149,7 @@ func show(f wire.Frame) string {
 func (h *host) hello(id uint8) {
 	h.Helper()
 	h.say(wire.Frame{Type: regmap.FrameHello, A: id, B: regmap.LinkVersion})
-	want := []byte{beat, rxSlots, txSlots, regmap.LinkMaxPayload, 0, 0, 0, 0}
+	want := []byte{beat, rxSlots, txSlots, regmap.LinkMaxPayload, 4, 3, 2, 1}
 	want = binary.LittleEndian.AppendUint32(want, 50_000_000)
 	for f := h.next(); f.Type != regmap.FrameHello || f.A != id; f = h.next() {
 		h.Logf("before HELLO: %s", show(f))

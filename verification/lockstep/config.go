@@ -43,6 +43,7 @@ func Sets() []Set {
 		{regmap.Params{Lanes: 4, MaxDim: 128, TileTokens: 128, MaxTokens: 512}, AllFeatures &^ (1<<regmap.FeatEcho | 1<<regmap.FeatPool | 1<<regmap.FeatKeyNorm)},
 		{regmap.Params{Lanes: 16, MaxDim: 128, TileTokens: 64, MaxTokens: 1024}, AllFeatures},
 		{regmap.Params{Lanes: 8, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect | 1<<regmap.FeatDecay},
+		{regmap.Params{Lanes: 2, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, 1<<regmap.FeatEcho | 1<<regmap.FeatLink}, // the iCEBreaker's
 	}
 }
 

@@ -49,9 +49,11 @@ func TestParse(t *testing.T) {
 		"ecp5-25f-compressed.bit": {Format: ECP5, Part: "LFE5U-25F", IDCODE: 0x41111043},
 		"ecp5-25f-ram.bit":        {Format: ECP5, Part: "LFE5U-25F", IDCODE: 0x41111043, Checked: true},
 		"ice40-up5k.bin":          {Format: ICE40, Part: "iCE40UP5K/U4K", Checked: true},
+		// The user code stands between the frames and the block RAM.
+		"ecp5-25f-compressed-ram.bit": {Format: ECP5, Part: "LFE5U-25F", IDCODE: 0x41111043, UserCode: 0x12345678},
 	} {
 		got, err := Parse(sample(t, name))
-		if err != nil || got.Format != want.Format || got.Part != want.Part || got.IDCODE != want.IDCODE || got.Checked != want.Checked {
+		if err != nil || got.Format != want.Format || got.Part != want.Part || got.IDCODE != want.IDCODE || got.UserCode != want.UserCode || got.Checked != want.Checked {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -73,7 +75,7 @@ func TestComments(t *testing.T) {
 // TestTruncated cuts each sample at many places: none may pass.
 func TestTruncated(t *testing.T) {
 	files := map[string][]byte{"xilinx": xilinxFile("7a35ticsg324", xilinxData)}
-	for _, name := range []string{"ecp5-25f.bit", "ecp5-25f-compressed.bit", "ecp5-25f-ram.bit", "ice40-up5k.bin"} {
+	for _, name := range []string{"ecp5-25f.bit", "ecp5-25f-compressed.bit", "ecp5-25f-compressed-ram.bit", "ecp5-25f-ram.bit", "ice40-up5k.bin"} {
 		files[name] = sample(t, name)
 	}
 	for name, b := range files {

@@ -1,7 +1,7 @@
 // iCEBreaker (iCE40UP5K): what fits of the engine, 2 lanes, behind the board's USB serial port (FT2232H channel B).
 //
-// Pins are named as in the board's constraint file. The button resets. Green LED: bytes come in, red: in reset (both shine at
-// 0). The part is all but full, so the activity of the engine is not shown.
+// Features 33: ECHO, SOURCE and SINK. QUANTIZE, DEQUANTIZE and SELECT are each too big for the part (docs/boards/icebreaker.md).
+// Pins are named as in the board's constraint file. The button resets. Green LED: at work, red: in reset (both shine at 0).
 module kv_top #(
     parameter logic [31:0] BuildHash = 32'd0
 ) (
@@ -13,15 +13,15 @@ module kv_top #(
     output logic LEDG_N
 );
 
-  localparam int unsigned ClockHz = 18000000;
+  localparam int unsigned ClockHz = 24000000;
 
-  logic clk, locked, rst;
+  logic clk, locked, rst, active;
 
-  // 12 MHz x 48 = 576 MHz, / 32 = 18 MHz.
+  // 12 MHz x 64 = 768 MHz, / 32 = 24 MHz.
   SB_PLL40_PAD #(
       .FEEDBACK_PATH("SIMPLE"),
       .DIVR         (4'd0),
-      .DIVF         (7'd47),
+      .DIVF         (7'd63),
       .DIVQ         (3'd5),
       .FILTER_RANGE (3'd1)
   ) u_pll (
@@ -46,12 +46,12 @@ module kv_top #(
       .MaxDim(32),
       .TileTokens(16),
       .MaxTokens(256),
-      .Features(1),
+      .Features(33),
       .BuildHash(BuildHash),
       .ClockHz(ClockHz),
       .Baud(3000000),
-      .RxSlots(2),
-      .TxSlots(2),
+      .RxSlots(8),
+      .TxSlots(8),
       .RetryLog2(18),
       .BoardId(kv_link_pkg::BOARD_ICE_BREAKER)
   ) u_core (
@@ -59,10 +59,10 @@ module kv_top #(
       .rst_i          (rst),
       .uart_rx_i      (RX),
       .uart_tx_o      (TX),
-      .active_o       ()
+      .active_o       (active)
   );
 
   assign LEDR_N = ~rst;
-  assign LEDG_N = RX;
+  assign LEDG_N = ~active;
 
 endmodule

@@ -33,6 +33,7 @@ type tools struct {
 
 type flags struct {
 	board, to, method, serial    string
+	cable                        string
 	verify, dryRun, yes, recover bool
 	force, boards                bool
 	offset                       int64
@@ -64,6 +65,7 @@ written, 8 another build answers.`,
 		Example: `  kvaccel flash kvaccel.bit --board orangecrab-25f --dry-run
   kvaccel flash kvaccel.bit --board orangecrab-25f --yes
   kvaccel flash kvaccel.bit --board ulx3s-85f --to flash -d uart:/dev/ttyUSB0
+  kvaccel flash kvaccel.bit --board ulx3s-85f --cable xvc://bench-pi:2542
   kvaccel flash --board ulx3s-85f --recover`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -76,6 +78,7 @@ written, 8 another build answers.`,
 	fl.StringVar(&f.to, "to", "", "sram (until the power goes) or flash (default: sram where the board can, else flash)")
 	fl.StringVar(&f.method, "method", "", "dfu or openfpgaloader (default: the board's usual one)")
 	fl.StringVar(&f.serial, "serial", "", "serial number of the board, if several are there")
+	fl.StringVar(&f.cable, "cable", "", "openFPGALoader: a JTAG cable on the network instead of the board's own, xvc://HOST:PORT")
 	fl.BoolVar(&f.verify, "verify", true, "compare what is in the flash afterwards")
 	fl.Int64Var(&f.offset, "offset", -1, "address in the flash (default: the board's own)")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "check everything and say what would be done")
@@ -110,7 +113,7 @@ func (f flags) do(ctx context.Context, env *cli.Env, t tools, args []string) err
 	if f.to != "" && f.to != string(flash.SRAM) && f.to != string(flash.Flash) {
 		return cli.Usage(fmt.Errorf("--to %s: want sram or flash", f.to))
 	}
-	o := flash.Options{To: flash.To(f.to), Method: board.Kind(f.method), Offset: f.offset, Verify: f.verify, Force: f.force, Serial: f.serial}
+	o := flash.Options{To: flash.To(f.to), Method: board.Kind(f.method), Offset: f.offset, Verify: f.verify, Force: f.force, Serial: f.serial, Cable: f.cable}
 	plan, err := flash.Prepare(file, b, o)
 	if err != nil {
 		return refused(args[0], err)

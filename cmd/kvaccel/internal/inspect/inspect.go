@@ -50,7 +50,7 @@ general part (an FTDI chip, a serial port) carries an engine is for info to find
 				if !d.Available {
 					state, text = "absent", d.Problem
 					if d.Description != "" {
-						state, text = "closed", d.Description+": "+d.Problem
+						state, text = "closed", d.Description+": "+d.Problem+" (kvaccel doctor says more)"
 					}
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\n", d.URI, state, text)

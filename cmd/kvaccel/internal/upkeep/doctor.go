@@ -201,7 +201,10 @@ func boards(ctx context.Context, env *cli.Env) (checks []Check) {
 			c := Check{Name: name, State: good, Found: b.Description, Advice: "-d '" + b.URI + "'"}
 			if b.Problem != "" {
 				c.State, c.Found = note, b.Description+": "+b.Problem
-				c.Advice = "sudo kvaccel udev --install, then plug it in again; kvaccel doctor -d '" + b.URI + "' says more"
+				c.Advice = "kvaccel doctor -d '" + b.URI + "' says more"
+				if strings.HasPrefix(b.Problem, "no permission") {
+					c.Advice = "sudo kvaccel udev --install, then plug it in again; " + c.Advice
+				}
 			}
 			checks = append(checks, c)
 		}
