@@ -28,13 +28,16 @@ PHY ?= uart
 
 GO ?= go
 
+# What `make vuln` runs.
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
 # USB is built in where libusb-1.0 is.
 ifeq ($(shell pkg-config --exists libusb-1.0 2>/dev/null && echo yes),yes)
 export GOFLAGS := $(strip $(GOFLAGS) -tags=usb)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: lab hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage bench synth growth clean unit board bitstream report-check study
+.PHONY: lab hil kvaccel help rtl rtl-trace rtl-sets lint generate test formal lockstep mutants-smoke mutants coverage coverage-go vuln bench synth growth clean unit board bitstream report-check study
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,8 +82,16 @@ mutants-smoke: ## shows that the lockstep catches broken RTL
 mutants: ## plants faults in the RTL and in the emulator and tells which checks notice (FAULTS=150 of each)
 	$(GO) run ./verification/mutation/cmd/mutants -rtl $(FAULTS) -emulator $(FAULTS) -o build/mutants.json
 
-coverage: ## lines, branches and toggles of the RTL under the lockstep's traffic, some minutes
-	$(GO) run ./verification/coverage/cmd/coverage
+coverage: ## lines, branches and toggles of the RTL under the lockstep's traffic, some minutes, into docs/reference/coverage.md
+	@$(GO) run ./verification/coverage/cmd/coverage -page docs/reference/coverage.md
+
+coverage-go: ## statements of each Go package that its tests run, some minutes, into the same page
+	@mkdir -p build
+	@$(GO) test -cover ./cmd/... ./driver/... ./emulator/... ./hdl/... ./host/... ./internal/... >build/coverage-go.txt || { cat build/coverage-go.txt >&2; exit 1; }
+	@$(GO) run ./verification/coverage/cmd/coverage -statements -page docs/reference/coverage.md <build/coverage-go.txt
+
+vuln: ## known vulnerabilities in dependencies with govulncheck; needs the database at vuln.go.dev
+	$(GO) run $(GOVULNCHECK) ./...
 
 bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the packages
 	$(GO) run ./verification/lockstep/cmd/lockstep -speed

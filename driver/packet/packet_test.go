@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kvaccel/kvaccel/driver/regmap"
+	"github.com/kvaccel/kvaccel/internal/alloc"
 )
 
 // response builds what an engine would send.
@@ -58,6 +59,21 @@ func TestParseResponse(t *testing.T) {
 	r, err = ParseResponse(response(p, 77, 9, regmap.StBadOpcode, nil), p)
 	if err != nil || !errors.Is(r.Err(), Status(regmap.StBadOpcode)) {
 		t.Fatalf("%+v, %v", r.Err(), err)
+	}
+}
+
+// A response is read where it lies, whatever its trailer claims.
+func TestMemoryFollowsThePacket(t *testing.T) {
+	p := regmap.DefaultParams()
+	b := response(p, regmap.OpEcho, 1, regmap.StOK, make([]byte, 1<<20))
+	regmap.TrailBytesOut.Put(b[len(b)-regmap.HeaderBytes:], 0xfffffff0)
+	n := alloc.Bytes(func() {
+		if _, err := ParseResponse(b, p); !errors.Is(err, ErrResponse) {
+			t.Errorf("a payload of 4 GiB claimed: %v", err)
+		}
+	})
+	if n > 1<<16 {
+		t.Errorf("a packet of %d bytes took %d of memory", len(b), n)
 	}
 }
 

@@ -20,6 +20,9 @@ func (e *Engine) burstWeights(l *Ideal, limit uint64) uint64 {
 	if u.scoresIn || u.keyNorm || u.stepRows > 0 && u.step == 0 {
 		return 0
 	}
+	if u.left == uint64(u.words) {
+		u.lastRow()
+	}
 	beats := min(int(min(limit, burstBeats)), u.words-1-u.word)
 	from := u.word * u.lanes
 	beats = model.AccumulateFinite(u.scores[from:from+beats*u.lanes], l.Packet[l.At-e.beatBytes:], u.lanes)

@@ -31,6 +31,12 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%+v, features %#x: error %v, want %v", p, c.features, err, regmap.ErrParams)
 		}
 	}
+	// What COMPRESS needs may be left out with it.
+	for _, features := range []uint32{1 << regmap.FeatEcho, 1<<regmap.FeatEcho | 1<<regmap.FeatDequantize} {
+		if _, err := New(regmap.DefaultParams(), features, 0); err != nil {
+			t.Errorf("features %#x: %v", features, err)
+		}
+	}
 }
 
 // driverPins feeds packets with random stalls and checks what a link may rely

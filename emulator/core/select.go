@@ -63,8 +63,8 @@ func (e *Engine) score(data *Beat) {
 		}
 		return
 	}
-	if u.left == uint64(u.words)-1 && u.poolHalf == 0 { // the last row begins
-		u.guess = max(model.TopDigit(u.scores[:u.n], u.sinks, u.recent), model.UsualDigit)
+	if u.left == uint64(u.words)-1 {
+		u.lastRow()
 	}
 	from := u.word * u.lanes
 	scores := u.scores[from:min(from+u.lanes, u.n)]
@@ -84,6 +84,14 @@ func (e *Engine) score(data *Beat) {
 		if u.step++; u.step == u.stepRows {
 			u.step = 0
 		}
+	}
+}
+
+// lastRow chooses, before the first beat of the last row, the digit that is counted
+// while it comes.
+func (u *selectUnit) lastRow() {
+	if u.poolHalf == 0 {
+		u.guess = max(model.TopDigit(u.scores[:u.n], u.sinks, u.recent), model.UsualDigit)
 	}
 }
 

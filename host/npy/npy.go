@@ -98,11 +98,11 @@ func header(r io.Reader) (string, error) {
 	if size > maxHeader {
 		return "", bad("a header of %d bytes, at most %d are accepted", size, maxHeader)
 	}
-	text := make([]byte, size)
-	if _, err := io.ReadFull(r, text); err != nil {
+	var text bytes.Buffer // grows with what is there, not with what is claimed
+	if n, err := io.Copy(&text, io.LimitReader(r, int64(size))); err != nil || n < int64(size) {
 		return "", bad("it ends within its header of %d bytes", size)
 	}
-	return string(text), nil
+	return text.String(), nil
 }
 
 var (

@@ -128,5 +128,6 @@ func parse(file string, text []byte) (node, error) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
 		return node{}, fmt.Errorf("%w: %s: it is empty", ErrFile, file)
 	}
-	return node{file: file}.at(doc.Content[0]), nil
+	root := node{file: file}.at(doc.Content[0])
+	return root, checkAliases(root)
 }

@@ -29,6 +29,19 @@ func TestInstancesAreOnePoint(t *testing.T) {
 	}
 }
 
+// Changes that can be those from the random values of the start do not count.
+func TestStartIsNoChange(t *testing.T) {
+	for n, want := range map[string]uint64{"1": 0, "64": 0, "65": 1, "1000": 936} {
+		c := Counts{}
+		if err := c.Read(strings.NewReader("# SystemC::Coverage-3\nC '\x01f\x02x.sv\x01l\x021\x01n\x021\x01page\x02v_toggle/x\x01o\x02q[0]\x01h\x02top' " + n + "\n")); err != nil {
+			t.Fatal(err)
+		}
+		if got := c[Point{"toggle", "x", "x.sv", 1, 1, "q[0]"}]; got != want {
+			t.Errorf("%s changes count as %d, want %d", n, got, want)
+		}
+	}
+}
+
 func TestOtherFilesAreRefused(t *testing.T) {
 	for _, s := range []string{"", "# SystemC::Coverage-2\n", "# SystemC::Coverage-3\nhello\n", "# SystemC::Coverage-3\nC 'x' many\n", "# SystemC::Coverage-3\nC '\x01l\x02x' 1\n"} {
 		if err := (Counts{}).Read(strings.NewReader(s)); err == nil {

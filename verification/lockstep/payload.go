@@ -114,6 +114,23 @@ func (r random) weights(b []byte, q packet.Request, p regmap.Params) {
 		b = b[scores:]
 	}
 	r.floats(b, r.distribution)
+	if r.chance(1, 10) {
+		r.lonely(b)
+	}
+}
+
+// lonely leaves few special values, each alone among tame ones: what is noted of one
+// group must reach the trailer by itself.
+func (r random) lonely(b []byte) {
+	special := []uint16{0x7C00, 0xFE00, 0x7BFF, 0xFBFF, 0x8000, 1}
+	for i := 0; i+1 < len(b); i += 2 {
+		binary.LittleEndian.PutUint16(b[i:], fp16.FromFloat64(r.Float64()))
+	}
+	for range 1 + r.IntN(2) {
+		if len(b) >= 2 {
+			binary.LittleEndian.PutUint16(b[r.IntN(len(b)/2)*2:], special[r.IntN(len(special))])
+		}
+	}
 }
 
 // quantized fills b with codes and with scales and minima of some distribution.

@@ -108,6 +108,7 @@ func plantAll(texts map[string]string, faults []Fault, choose func(string, []Fau
 // Emulator draws n faults of the emulator's clocked code and builds the probe with
 // them: program is the path of the result. Faults that do not compile are replaced
 // by the next ones until the build succeeds.
+// The emulator's own tests with them become program.test.
 func (w Where) Emulator(ctx context.Context, n int, seed uint64, program string) ([]Fault, error) {
 	source := filepath.Join(w.Root, "emulator", "core")
 	texts, names, err := read(source, "*.go")
@@ -145,7 +146,7 @@ func (w Where) Emulator(ctx context.Context, n int, seed uint64, program string)
 			return nil, err
 		}
 		if len(bad) == 0 {
-			return faults, nil
+			return faults, compileTests(ctx, w.Root, overlay, program+".test")
 		}
 		faults = slices.DeleteFunc(faults, func(f Fault) bool { return slices.Contains(bad, f.ID) })
 	}
@@ -176,6 +177,16 @@ var (
 	compileError = regexp.MustCompile(`(?m)^\S*?([\w.]+\.go):(\d+):\d+: `)
 	goID         = regexp.MustCompile(`mutantID [!=]= (\d+)|mutantPick\((\d+),`)
 )
+
+// compileTests builds the emulator's tests.
+func compileTests(ctx context.Context, root, overlay, program string) error {
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay="+overlay, "-o", program, "./emulator/core")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go test -c: %w\n%s", err, out)
+	}
+	return nil
+}
 
 // compile builds the probe and gives the numbers of the faults on lines that do not
 // compile.

@@ -19,7 +19,7 @@ import (
 type Verdict struct {
 	Fault
 	Key    string `json:"key"`
-	By     string `json:"by"`     // what noticed: lockstep, assertion, crash, time-out, conformance; "" is nothing
+	By     string `json:"by"`     // what noticed: lockstep, assertion, crash, time-out, tests; "" is nothing
 	Signal string `json:"signal"` // where the lockstep saw it
 	Clocks int    `json:"clocks"` // compared until then
 }
@@ -33,7 +33,14 @@ type Campaign struct {
 	Workers int
 	Limit   time.Duration // for one probe
 	Note    func(Verdict) // called for each, one at a time
+
+	Tests string // test program that what the probe does not notice is run with; may be empty
+	Dir   string // where the tests run
 }
+
+// unseen says that the lockstep, which steps, cannot reach a fault: the emulator's
+// bursts are passed by a Device alone.
+func unseen(f Fault) bool { return strings.HasPrefix(f.File, "burst") }
 
 // Run probes each fault; verdicts come in the faults' order.
 func (c Campaign) Run(ctx context.Context, faults []Fault) ([]Verdict, error) {
@@ -49,7 +56,7 @@ func (c Campaign) Run(ctx context.Context, faults []Fault) ([]Verdict, error) {
 	for range workers {
 		wg.Go(func() {
 			for i := range next {
-				v, err := c.probe(ctx, faults[i])
+				v, err := c.judge(ctx, faults[i])
 				mu.Lock()
 				out[i], errs[i] = v, err
 				if c.Note != nil && err == nil {
@@ -68,6 +75,37 @@ func (c Campaign) Run(ctx context.Context, faults []Fault) ([]Verdict, error) {
 	close(next)
 	wg.Wait()
 	return out, errors.Join(append(errs, ctx.Err())...)
+}
+
+// judge runs the probe and, where that notices nothing, the tests.
+func (c Campaign) judge(ctx context.Context, f Fault) (Verdict, error) {
+	v := Verdict{Fault: f, Key: f.Key()}
+	if !unseen(f) {
+		var err error
+		if v, err = c.probe(ctx, f); err != nil || v.By != "" {
+			return v, err
+		}
+	}
+	if c.Tests == "" {
+		return v, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, c.Limit)
+	defer cancel()
+	cmd := exec.CommandContext(limited, c.Tests, "-test.failfast")
+	cmd.Env = append(os.Environ(), Variable+"="+strconv.Itoa(f.ID))
+	cmd.Dir, cmd.WaitDelay = c.Dir, time.Second
+	var failed *exec.ExitError
+	switch err := cmd.Run(); {
+	case ctx.Err() != nil:
+		return v, ctx.Err()
+	case limited.Err() != nil:
+		v.By = "time-out"
+	case errors.As(err, &failed):
+		v.By = "tests"
+	case err != nil:
+		return v, err
+	}
+	return v, nil
 }
 
 // probe runs the program with one fault, or with none if its number is 0.

@@ -8,11 +8,13 @@ import (
 )
 
 // Sets are the engines that faults are looked for on: small ones, whose limits are
-// hit often, and between them every command.
+// hit often, between them every command, and one that lacks most of them and all
+// options.
 func Sets() []lockstep.Set {
 	return []lockstep.Set{
-		{Params: regmap.Params{Lanes: 4, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, Features: lockstep.AllFeatures},
+		{Params: regmap.Params{Lanes: 8, MaxDim: 64, TileTokens: 32, MaxTokens: 256}, Features: lockstep.AllFeatures},
 		{Params: regmap.Params{Lanes: 2, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, Features: lockstep.AllFeatures},
+		{Params: regmap.Params{Lanes: 2, MaxDim: 32, TileTokens: 16, MaxTokens: 256}, Features: 1<<regmap.FeatQuantize | 1<<regmap.FeatDequantize | 1<<regmap.FeatSelect},
 	}
 }
 

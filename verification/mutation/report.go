@@ -98,13 +98,14 @@ func (w Where) emulatorSide(ctx context.Context, o Options, r *Report, log io.Wr
 	if err := lockstep.Build(ctx, Sets(), engines, false); err != nil {
 		return err
 	}
-	return w.side(ctx, o, r, log, "emulator", Campaign{Program: probe, Engines: engines}, faults)
+	c := Campaign{Program: probe, Engines: engines, Tests: probe + ".test", Dir: filepath.Join(w.Root, "emulator", "core")}
+	return w.side(ctx, o, r, log, "emulator", c, faults)
 }
 
 // side runs one half.
 func (w Where) side(ctx context.Context, o Options, r *Report, log io.Writer, name string, c Campaign, faults []Fault) error {
-	c.Cycles, c.Seed, c.Workers, c.Limit = o.Cycles, o.Seed, o.Workers, 10*time.Minute
-	clean, err := c.probe(ctx, Fault{})
+	c.Cycles, c.Seed, c.Workers, c.Limit = o.Cycles, o.Seed, o.Workers, 3*time.Minute
+	clean, err := c.judge(ctx, Fault{})
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func (r *Report) Print(w io.Writer) {
 	if err != nil {
 		fmt.Fprintln(w, "equivalent.json:", err)
 	}
-	fmt.Fprintf(w, "%-9s %7s %9s %10s %6s %9s %9s %14s\n", "side", "faults", "lockstep", "assertion", "crash", "time-out", "survive", "median clocks")
+	fmt.Fprintf(w, "%-9s %7s %9s %10s %6s %6s %9s %9s %14s\n", "side", "faults", "lockstep", "assertion", "tests", "crash", "time-out", "survive", "median clocks")
 	for _, s := range r.Sides {
 		n := map[string]int{}
 		var clocks []int
@@ -168,7 +169,7 @@ func (r *Report) Print(w io.Writer) {
 		if len(clocks) > 0 {
 			median = clocks[len(clocks)/2]
 		}
-		fmt.Fprintf(w, "%-9s %7d %9d %10d %6d %9d %9d %14d\n", s.Name, len(s.Verdicts), n["lockstep"], n["assertion"], n["crash"], n["time-out"], n[""], median)
+		fmt.Fprintf(w, "%-9s %7d %9d %10d %6d %6d %9d %9d %14d\n", s.Name, len(s.Verdicts), n["lockstep"], n["assertion"], n["tests"], n["crash"], n["time-out"], n[""], median)
 	}
 	for _, s := range r.Sides {
 		for _, v := range s.Survivors() {

@@ -1,6 +1,7 @@
 // Command coverage runs the lockstep on engines that count what they do, and
 // reports which lines, branches and signal bits of the Verilog were never seen at
-// work; package verification/coverage says what counts.
+// work; package verification/coverage says what counts. With -statements it reads
+// what go test -cover prints instead.
 package main
 
 import (
@@ -19,13 +20,21 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	c := lockstep.Campaign{Sets: sets(), Build: "build/coverage/rtl", Span: 200_000}
-	flag.IntVar(&c.Cycles, "cycles", 2_000_000, "cycles of each engine")
+	c := lockstep.Campaign{Build: "build/coverage/rtl", Span: 100_000}
+	flag.IntVar(&c.Cycles, "cycles", 2_000_000, "cycles of each engine; 0: report what was counted last")
 	flag.Uint64Var(&c.Seed, "seed", 1, "first seed")
 	flag.IntVar(&c.Workers, "workers", 0, "runs at a time; 0 is one for each processor")
 	list := flag.Bool("list", false, "list also the holes that are explained")
+	wide := flag.Bool("wide", false, "also an engine of 8 lanes, which takes many minutes to build")
+	page := flag.String("page", "", "page of figures to update")
+	statements := flag.Bool("statements", false, "read the output of go test -cover on standard input, and nothing else")
 	flag.Parse()
-	open, err := run(ctx, c, *list)
+	c.Sets = sets(*wide)
+	run := func() (int, error) { return lines(ctx, c, *list, *page) }
+	if *statements {
+		run = func() (int, error) { return 0, packages(*page) }
+	}
+	open, err := run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "coverage:", err)
 		os.Exit(2)
@@ -35,86 +44,111 @@ func main() {
 	}
 }
 
-// sets are the largest of the engines that the lockstep compares, with few and with
-// many lanes: a signal bit that any engine has, one of these has.
-func sets() []lockstep.Set {
+// sets are the engines: the smallest with everything built in, whose limits are
+// hit often, and one of the usual width.
+func sets(wide bool) []lockstep.Set {
 	all := lockstep.Sets()
-	return []lockstep.Set{all[0], all[2], all[4]}
+	if wide {
+		return []lockstep.Set{all[2], all[1]}
+	}
+	return all[2:3]
 }
 
-// run gives the number of holes that nothing explains.
-func run(ctx context.Context, c lockstep.Campaign, list bool) (int, error) {
-	fmt.Fprintln(os.Stderr, "coverage: building engines that count, some minutes")
-	if err := lockstep.Build(ctx, c.Sets, c.Build, false, "RTL_COVERAGE=1", "RTL_OPT=-O0"); err != nil {
+// lines gives the number of holes that nothing explains.
+func lines(ctx context.Context, c lockstep.Campaign, list bool, page string) (int, error) {
+	counts := coverage.Counts{}
+	if err := count(ctx, c, counts); err != nil {
 		return 0, err
 	}
-	dir, err := os.MkdirTemp("", "kvaccel-coverage")
+	table := counts.Table()
+	explained, open, err := holes(counts, list)
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
-	if err := os.Setenv("KVACCEL_COVERAGE", dir); err != nil {
-		return 0, err
+	fmt.Print(table, "\n", explained)
+	if page == "" || open > 0 {
+		return open, nil
+	}
+	var names []string
+	for _, s := range c.Sets {
+		names = append(names, "`"+s.Name()+"`")
+	}
+	head := fmt.Sprintf("Engines %s, %d cycles each, seed %d.\n\n", strings.Join(names, ", "), c.Cycles, c.Seed)
+	return open, coverage.PutSection(page, "Verilog", head+table+"\nWhat was never seen, and why:\n\n"+explained)
+}
+
+// kept is where the engines leave their counts.
+const kept = "build/coverage/counts"
+
+// count runs the lockstep and adds up what the engines leave; without cycles, what
+// they left the last time.
+func count(ctx context.Context, c lockstep.Campaign, counts coverage.Counts) error {
+	if c.Cycles == 0 {
+		return counts.ReadDir(kept)
+	}
+	fmt.Fprintln(os.Stderr, "coverage: building engines that count")
+	if err := lockstep.Build(ctx, c.Sets, c.Build, false, "RTL_COVERAGE=1", "RTL_OPT=-O0"); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(kept)
+	if err == nil {
+		err = os.RemoveAll(dir)
+	}
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = os.Setenv("KVACCEL_COVERAGE", dir)
+	}
+	if err != nil {
+		return err
 	}
 	sum, err := c.Run(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if len(sum.Differences) > 0 {
-		return 0, fmt.Errorf("the lockstep found a difference: %v", sum.Differences[0])
+		return fmt.Errorf("the lockstep found a difference: %v", sum.Differences[0])
 	}
-	counts := coverage.Counts{}
-	if err := counts.ReadDir(dir); err != nil {
-		return 0, err
-	}
-	table(counts)
-	return holes(counts, list)
+	return counts.ReadDir(dir)
 }
 
-func table(c coverage.Counts) {
-	hit, all := map[string]int{}, map[string]int{}
-	row := func(name string, hit, all map[string]int) {
-		fmt.Printf("| %-22s |", name)
-		for _, k := range coverage.Kinds {
-			fmt.Printf(" %6d of %6d |", hit[k], all[k])
-		}
-		fmt.Println()
-	}
-	fmt.Printf("| %-22s | %16s | %16s | %16s |\n|---|---|---|---|\n", "module", "lines", "branches", "toggles")
-	for _, m := range c.Modules() {
-		row(m.Name, m.Hit, m.All)
-		for _, k := range coverage.Kinds {
-			hit[k] += m.Hit[k]
-			all[k] += m.All[k]
-		}
-	}
-	row("all", hit, all)
-}
-
-// holes prints the holes and the reasons that cover some.
-func holes(c coverage.Counts, list bool) (int, error) {
+// holes prints the points without a reason, and gives the reasons with the number
+// of points that each covers.
+func holes(c coverage.Counts, list bool) (explained string, open int, err error) {
 	reasons, err := coverage.Reasons()
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	covered, open := make([]int, len(reasons)), 0
+	points := make([]int, len(reasons))
 	sources := map[string][]string{}
 	for _, p := range c.Holes() {
-		i := coverage.Explain(reasons, p, line(sources, p))
+		text := line(sources, p)
+		i := coverage.Explain(reasons, p, text)
 		if i >= 0 {
-			covered[i]++
+			points[i]++
 		} else {
 			open++
 		}
 		if i < 0 || list {
-			fmt.Printf("%v\t%s\n", p, strings.TrimSpace(line(sources, p)))
+			fmt.Printf("%v\t%s\n", p, strings.TrimSpace(text))
 		}
 	}
+	var b strings.Builder
+	b.WriteString("| holes | where | reason |\n|---|---|---|\n")
 	for i, r := range reasons {
-		fmt.Printf("%5d holes in %s %s %s: %s\n", covered[i], r.File, r.Kind, r.Match, r.Why)
+		if points[i] == 0 {
+			fmt.Fprintf(os.Stderr, "coverage: holes.json: nothing is a hole of %s %s %q\n", r.File, r.Kind, r.Match)
+			continue
+		}
+		kind := r.Kind
+		if kind == "" {
+			kind = "any"
+		}
+		fmt.Fprintf(&b, "| %d | `%s`, %s | %s |\n", points[i], r.File, kind, r.Why)
 	}
-	fmt.Printf("%d holes without a reason\n", open)
-	return open, nil
+	fmt.Fprintf(&b, "\n%d holes without a reason.\n", open)
+	return b.String(), open, nil
 }
 
 // line is the text of a point's line, "" if the source is not there.
@@ -130,4 +164,22 @@ func line(sources map[string][]string, p coverage.Point) string {
 		return s[p.Line-1]
 	}
 	return ""
+}
+
+// packages reports the share of statements of each Go package.
+func packages(page string) error {
+	list, err := coverage.Statements(os.Stdin)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("Statements that a package's own tests run; many are also run by the tests of others.\n\n| package | statements |\n|---|---|\n")
+	for _, p := range list {
+		fmt.Fprintf(&b, "| `%s` | %.1f %% |\n", strings.TrimPrefix(p.Path, "github.com/kvaccel/kvaccel/"), p.Statements)
+	}
+	fmt.Print(b.String())
+	if page == "" {
+		return nil
+	}
+	return coverage.PutSection(page, "Go", b.String())
 }
