@@ -100,8 +100,8 @@ bench: rtl ## cycles a second of emulator and RTL, and the benchmarks of the pac
 synth: ## area and speed of the engine with Yosys and nextpnr, into docs/reference/synth.md (BOARD=ecp5-85f|ecp5-25f|up5k SEEDS=3 JOBS=2)
 	@python3 -B scripts/synth.py $(BOARD) --seeds $(SEEDS) --jobs $(JOBS)
 
-growth: ## how the area grows with the parameters, Yosys alone, into docs/reference/growth.md (JOBS=2)
-	@python3 -B scripts/growth.py --jobs $(JOBS)
+growth: ## how the area grows with the parameters, Yosys alone, into docs/reference/growth.md (SERIES=lanes|positions|tile JOBS=2)
+	@python3 -B scripts/growth.py --series "$(SERIES)" --jobs $(JOBS)
 
 lab: ## the command against virtual boards in a virtual machine, some minutes; needs QEMU (KVACCEL_LAB_ONLY=NAME,... for some tests)
 	KVACCEL_LAB=1 $(GO) test -count=1 -timeout 12m -run TestLab -v ./verification/lab

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How the engine's area grows with its parameters: docs/reference/growth.md, with Yosys alone.
 
-    make growth [JOBS=2]
+    make growth [SERIES=lanes|positions|tile] [JOBS=2]
 
 Synthesises the engine for an ECP5 with each parameter set of SERIES, behind hdl/syn/kv_syn_top.sv as `make synth` does, and counts
 cells. Nothing is placed: a clock rate stands only where `make synth` or `make bitstream` has placed an engine of the
@@ -26,11 +26,11 @@ BOARD = {"synth": "synth_ecp5 -abc9 -nowidelut", "pnr": "nextpnr-ecp5"}
 SELECTION = ("SELECT", "POOL", "DECAY", "KEY_NORM", "TIERS")
 TILES = ("ECHO", "QUANTIZE", "DEQUANTIZE", "SELECT")
 # Series: title, what varies, builds. Lanes, MaxDim, TileTokens, MaxTokens; features (None: all).
-SERIES = [
-    ("Lanes", "Lanes", [(n, 256, 128, 4096, None) for n in (2, 4, 8, 16)]),
-    ("Positions of a SELECT", "MaxTokens", [(8, 32, 16, n, SELECTION) for n in (1024, 2048, 4096, 8192, 16384, 32768)]),
-    ("Tile, for a small part", "tile", [(4, d, t, 4096, TILES) for d, t in ((256, 128), (256, 64), (128, 128), (128, 64), (128, 32), (64, 64))]),
-]
+SERIES = {
+    "lanes": ("Lanes", "Lanes", [(n, 256, 128, 4096, None) for n in (2, 4, 8, 16)]),
+    "positions": ("Positions of a SELECT", "MaxTokens", [(8, 32, 16, n, SELECTION) for n in (1024, 2048, 4096, 8192, 16384, 32768)]),
+    "tile": ("Tile, for a small part", "tile", [(4, d, t, 4096, TILES) for d, t in ((256, 128), (256, 64), (128, 128), (128, 64), (64, 64))]),
+}
 # Input beats a cycle of back to back QUANTIZE tiles, worst of all layouts (docs/performance.md, section 1).
 BEATS = {2: 0.9988, 4: 0.9985, 8: 0.9981, 16: 0.9971}
 PARTS = [("LFE5U-25F", 24288, 28, 56), ("LFE5U-45F", 43848, 72, 108), ("LFE5U-85F", 83640, 156, 208)]
@@ -75,16 +75,22 @@ def smallest(need):
     return "none"
 
 
-def page(result, rates):
+def page(results, rates):
     out = ["# How area grows", "", "Written by `make growth`; do not edit. ECP5, Yosys alone: cells of the engine without harness, board and link, nothing placed.", "",
-           f"RTL `{result['rtl']}`, {result['tools']['yosys']}, `{BOARD['synth']}`. \"LUT4 sites\" and the other columns are those of [Place and route](synth.md). "
+           f"`{BOARD['synth']}`. \"LUT4 sites\" and the other columns are those of [Place and route](synth.md). "
            "The last column is the smallest part that has enough of everything with a tenth of its LUT4 sites left over.", ""]
-    for title, varies, points in result["series"]:
+    for name, (title, varies, _) in SERIES.items():
+        result = results.get(name)
+        if not result:
+            out += [f"## {title}", "", f"No figures yet: `make growth SERIES={name}`.", ""]
+            continue
+        points = result["points"]
         first = points[0]["params"]
-        named = [f for i, f in enumerate(synth_tools.features()) if first["Features"] >> i & 1]
-        what = "all commands and options" if len(named) == len(synth_tools.features()) else " ".join(named)
+        known = synth_tools.features()
+        named = [f for i, f in enumerate(known) if first["Features"] >> i & 1]
+        what = "all commands and options" if len(named) == len(known) else " ".join(named)
         same = {"Lanes": "MaxDim 256, TileTokens 128, MaxTokens 4096", "MaxTokens": "Lanes 8", "tile": "Lanes 4, MaxTokens 4096"}[varies]
-        out += [f"## {title}", "", f"{same}, {what}.", ""]
+        out += [f"## {title}", "", f"{same}, {what}. RTL `{result['rtl']}`, {result['tools']['yosys']}.", ""]
         head = ["MaxDim", "TileTokens"] if varies == "tile" else [varies]
         rows = []
         for p in points:
@@ -105,27 +111,28 @@ def page(result, rates):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--series", choices=[*SERIES, ""], default="", help="only that one; the others keep the figures they have")
     parser.add_argument("--jobs", type=int, default=2, help="how many runs of Yosys at once (2)")
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error("--jobs has to be at least 1")
     os.chdir(ROOT)
+    where = ROOT / "hdl/syn/results/growth.json"
+    results = json.loads(where.read_text())["series"] if where.exists() else {}
     try:
         yosys = synth_tools.find("yosys", ROOT)
         tools = {"yosys": synth_tools.version(yosys)}
         files, rtl_hash = synth.sources()
-        builds = {str(params(b)): params(b) for _, _, bs in SERIES for b in bs}
-        with ThreadPoolExecutor(args.jobs) as pool:
-            points = dict(zip(builds, pool.map(lambda p: point(yosys, p, files, rtl_hash), builds.values())))
+        for name in [args.series] if args.series else SERIES:
+            with ThreadPoolExecutor(args.jobs) as pool:
+                points = list(pool.map(lambda b: point(yosys, params(b), files, rtl_hash), SERIES[name][2]))
+            results[name] = {"rtl": rtl_hash, "tools": tools, "points": points}
+            where.write_text(json.dumps({"schema_version": 1, "series": results}, indent=1) + "\n")
     except synth_tools.ToolError as e:
         print(f"growth: {e}", file=sys.stderr)
         return 1
-    result = {"schema_version": 1, "rtl": rtl_hash, "tools": tools,
-              "series": [[t, v, [points[str(params(b))] for b in bs]] for t, v, bs in SERIES]}
-    results = ROOT / "hdl/syn/results"
-    (results / "growth.json").write_text(json.dumps(result, indent=1) + "\n")
     out = ROOT / "docs/reference/growth.md"
-    out.write_text(page(result, placed(results)).rstrip() + "\n")
+    out.write_text(page(results, placed(where.parent)).rstrip() + "\n")
     print(f"written: {out.relative_to(ROOT)}")
     return 0
 

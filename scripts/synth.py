@@ -58,7 +58,7 @@ BOARDS = {
         "freq": 100,
         "has": {"sites": 24288, "dsp": 28, "bram": 56},
         "targets": {},
-        "builds": [build(4, 256, 128, 4096, *FEATURES), build(4, 128, 64, 4096, *FEATURES[1:])],
+        "builds": [build(4, 256, 128, 4096, *FEATURES), build(4, 128, 128, 4096, *FEATURES)],
     },
     "up5k": {
         "device": "iCE40UP5K, SG48",

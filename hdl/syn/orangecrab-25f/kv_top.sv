@@ -39,9 +39,9 @@ module kv_top #(
   kv_board_uart #(
       .Lanes(4),
       .MaxDim(128),
-      .TileTokens(32),
-      .MaxTokens(2048),
-      .Features(15),
+      .TileTokens(128),
+      .MaxTokens(4096),
+      .Features(1023),
       .BuildHash(BuildHash),
       .ClockHz(ClockHz),
       .Baud(3000000),
