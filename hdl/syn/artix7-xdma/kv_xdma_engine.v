@@ -66,7 +66,7 @@ module kv_xdma_engine #(
       .MaxDim(256),
       .TileTokens(128),
       .MaxTokens(4096),
-      .Features(1023),
+      .Features(4095),
       .BuildHash(BUILD_HASH)
   ) u_engine (
       .clk_i         (aclk),
