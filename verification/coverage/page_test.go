@@ -19,7 +19,7 @@ func TestTable(t *testing.T) {
 	if err := c.Read(strings.NewReader(sample)); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Table(); !strings.Contains(got, "| `kv_skid` | 0 of 0 | 1 of 1 | 0 of 1 |\n| all | 0 of 0 | 1 of 1 | 0 of 1 |\n") {
+	if got := c.Table(); !strings.Contains(got, "| `kv_skid` | 0 of 0 | 1 of 2 | 0 of 1 |\n| all | 0 of 0 | 1 of 2 | 0 of 1 |\n") {
 		t.Errorf("%s", got)
 	}
 }

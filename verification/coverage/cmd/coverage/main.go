@@ -1,6 +1,6 @@
 // Command coverage runs the lockstep on engines that count what they do, and
-// reports which lines, branches and signal bits of the Verilog were never seen at
-// work; package verification/coverage says what counts. With -statements it reads
+// reports which lines and branches of the Verilog were never seen at work, and how
+// many signal bits were; package verification/coverage says what counts. With -statements it reads
 // what go test -cover prints instead.
 package main
 
@@ -20,8 +20,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	c := lockstep.Campaign{Build: "build/coverage/rtl", Span: 100_000}
-	flag.IntVar(&c.Cycles, "cycles", 2_000_000, "cycles of each engine; 0: report what was counted last")
+	c := lockstep.Campaign{Build: "build/coverage/rtl"}
+	flag.IntVar(&c.Cycles, "cycles", 600_000, "cycles of each engine; 0: report what was counted last")
 	flag.Uint64Var(&c.Seed, "seed", 1, "first seed")
 	flag.IntVar(&c.Workers, "workers", 0, "runs at a time; 0 is one for each processor")
 	list := flag.Bool("list", false, "list also the holes that are explained")
@@ -29,7 +29,7 @@ func main() {
 	page := flag.String("page", "", "page of figures to update")
 	statements := flag.Bool("statements", false, "read the output of go test -cover on standard input, and nothing else")
 	flag.Parse()
-	c.Sets = sets(*wide)
+	c.Sets, c.Span = sets(*wide), max(c.Cycles/2, 1)
 	run := func() (int, error) { return lines(ctx, c, *list, *page) }
 	if *statements {
 		run = func() (int, error) { return 0, packages(*page) }
