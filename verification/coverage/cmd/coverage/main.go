@@ -69,12 +69,11 @@ func lines(ctx context.Context, c lockstep.Campaign, list bool, page string) (in
 	if page == "" || open > 0 {
 		return open, nil
 	}
-	var names []string
-	for _, s := range c.Sets {
-		names = append(names, "`"+s.Name()+"`")
+	head, err := os.ReadFile(filepath.Join(kept, "run.txt"))
+	if err != nil {
+		return open, err
 	}
-	head := fmt.Sprintf("Engines %s, %d cycles each, seed %d.\n\n", strings.Join(names, ", "), c.Cycles, c.Seed)
-	return open, coverage.PutSection(page, "Verilog", head+table+"\nWhat was never seen, and why:\n\n"+explained)
+	return open, coverage.PutSection(page, "Verilog", string(head)+table+"\nWhat was never seen, and why:\n\n"+explained)
 }
 
 // kept is where the engines leave their counts.
@@ -109,6 +108,14 @@ func count(ctx context.Context, c lockstep.Campaign, counts coverage.Counts) err
 	}
 	if len(sum.Differences) > 0 {
 		return fmt.Errorf("the lockstep found a difference: %v", sum.Differences[0])
+	}
+	var names []string
+	for _, s := range c.Sets {
+		names = append(names, "`"+s.Name()+"`")
+	}
+	run := fmt.Sprintf("Engines %s, %d cycles each, seed %d.\n\n", strings.Join(names, ", "), c.Cycles, c.Seed)
+	if err := os.WriteFile(filepath.Join(dir, "run.txt"), []byte(run), 0o644); err != nil {
+		return err
 	}
 	return counts.ReadDir(dir)
 }
@@ -175,7 +182,11 @@ func packages(page string) error {
 	var b strings.Builder
 	b.WriteString("Statements that a package's own tests run; many are also run by the tests of others.\n\n| package | statements |\n|---|---|\n")
 	for _, p := range list {
-		fmt.Fprintf(&b, "| `%s` | %.1f %% |\n", strings.TrimPrefix(p.Path, "github.com/kvaccel/kvaccel/"), p.Statements)
+		share := fmt.Sprintf("%.1f %%", p.Statements)
+		if p.NoTests {
+			share = "no tests of its own"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimPrefix(p.Path, "github.com/kvaccel/kvaccel/"), share)
 	}
 	fmt.Print(b.String())
 	if page == "" {
