@@ -15,8 +15,9 @@ SEED   ?= 1
 # Which tests of the lab `make test` runs; `make lab` runs all.
 LAB_TESTS ?= kernel,enumerate,native,permission,dfu-util,flash
 
-# How many faults `make mutants` plants on either side.
-FAULTS ?= 150
+# How many faults `make mutants` plants in the Verilog and in the emulator.
+FAULTS          ?= 160
+EMULATOR_FAULTS ?= 150
 
 # What `make synth` is for, how often it places and routes, and how many at once.
 BOARD ?= ecp5-85f
@@ -79,8 +80,8 @@ lockstep: ## emulator against RTL at every clock edge (CYCLES=10000000 SEED=1)
 mutants-smoke: ## shows that the lockstep catches broken RTL
 	$(GO) test -count=1 -run 'Mutant' -v ./verification/lockstep
 
-mutants: ## plants faults in the RTL and in the emulator and tells which checks notice (FAULTS=150 of each)
-	$(GO) run ./verification/mutation/cmd/mutants -rtl $(FAULTS) -emulator $(FAULTS) -o build/mutants.json
+mutants: ## plants faults in the RTL and in the emulator and tells which checks notice (FAULTS=160 EMULATOR_FAULTS=150)
+	$(GO) run ./verification/mutation/cmd/mutants -rtl $(FAULTS) -emulator $(EMULATOR_FAULTS) -o build/mutants.json
 
 coverage: ## lines, branches and toggles of the RTL under the lockstep's traffic, some minutes, into docs/reference/coverage.md
 	@$(GO) run ./verification/coverage/cmd/coverage -page docs/reference/coverage.md

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -108,5 +110,22 @@ func TestFollowsLink(t *testing.T) {
 	}
 	if st, _ := os.Lstat(link); st.Mode()&os.ModeSymlink == 0 {
 		t.Fatal("the link was replaced")
+	}
+}
+
+// Check says beforehand what WriteFile would say, and leaves nothing behind.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	if err := Check(filepath.Join(dir, "new")); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := Check(dir); !errors.Is(err, ErrTarget) {
+		t.Errorf("a directory: %v, want %v", err, ErrTarget)
+	}
+	if err := Check(filepath.Join(dir, "none", "file")); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), ".tmp") {
+		t.Errorf("in no directory: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 const sample = "# SystemC::Coverage-3\n" +
 	"C '\x01f\x02hdl/rtl/kv_skid.sv\x01l\x0239\x01n\x0210\x01page\x02v_branch/kv_skid__W8\x01o\x02if\x01S\x0239\x01h\x02top.a' 3\n" +
 	"C '\x01f\x02hdl/rtl/kv_skid.sv\x01l\x0239\x01n\x0210\x01page\x02v_branch/kv_skid__W9\x01o\x02if\x01h\x02top.b' 4\n" +
+	"C '\x01f\x02hdl/rtl/kv_skid.sv\x01l\x0239\x01n\x0211\x01page\x02v_branch/kv_skid__W9\x01o\x02else\x01h\x02top.b' 0\n" +
 	"C '\x01f\x02hdl/rtl/kv_skid.sv\x01l\x0212\x01n\x022\x01page\x02v_toggle/kv_skid__W9\x01o\x02count_q[1]\x01h\x02top.b' 0\n" +
 	"C '\x01f\x02kv_tap.sv\x01l\x021\x01n\x022\x01page\x02v_line/kv_tap\x01o\x02block\x01h\x02top' 0\n"
 
@@ -20,11 +21,11 @@ func TestInstancesAreOnePoint(t *testing.T) {
 		t.Errorf("hit %d times, want 7", n)
 	}
 	m := c.Modules()
-	if len(m) != 1 || m[0].Hit["branch"] != 1 || m[0].All["toggle"] != 1 || m[0].Hit["toggle"] != 0 {
+	if len(m) != 1 || m[0].Hit["branch"] != 1 || m[0].All["branch"] != 2 || m[0].All["toggle"] != 1 || m[0].Hit["toggle"] != 0 {
 		t.Errorf("modules %+v", m)
 	}
 	h := c.Holes()
-	if len(h) != 1 || h[0].What != "count_q[1]" {
+	if len(h) != 1 || h[0].What != "else" {
 		t.Errorf("holes %v", h)
 	}
 }

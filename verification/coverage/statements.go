@@ -15,12 +15,14 @@ import (
 type Package struct {
 	Path       string
 	Statements float64 // in percent
+	NoTests    bool    // it has none of its own
 }
 
-var covered = regexp.MustCompile(`^(?:ok)?\s*(\S+)\s.*coverage: ([\d.]+)% of statements`)
+var covered = regexp.MustCompile(`^(ok)?\s*(\S+)\s.*coverage: ([\d.]+)% of statements`)
 
-// Statements reads what `go test -cover` prints, the least covered package first.
-// Packages without statements are left out; one that failed is an error.
+// Statements reads what `go test -cover` prints, the least covered package first and
+// those without tests at the end. Packages without statements are left out; one that
+// failed is an error.
 func Statements(r io.Reader) ([]Package, error) {
 	var out []Package
 	lines := bufio.NewScanner(r)
@@ -33,13 +35,16 @@ func Statements(r io.Reader) ([]Package, error) {
 		if m == nil {
 			continue
 		}
-		share, err := strconv.ParseFloat(m[2], 64)
+		share, err := strconv.ParseFloat(m[3], 64)
 		if err != nil {
 			return nil, fmt.Errorf("no share of statements: %q", line)
 		}
-		out = append(out, Package{m[1], share})
+		out = append(out, Package{m[2], share, m[1] == ""})
 	}
 	slices.SortFunc(out, func(a, b Package) int {
+		if a.NoTests != b.NoTests {
+			return map[bool]int{false: -1, true: 1}[a.NoTests]
+		}
 		return cmp.Or(cmp.Compare(a.Statements, b.Statements), cmp.Compare(a.Path, b.Path))
 	})
 	return out, lines.Err()

@@ -28,6 +28,7 @@ type Verdict struct {
 type Campaign struct {
 	Program string // the probe
 	Engines string // its engines
+	Few     int    // how many of Sets; 0 is all
 	Cycles  int    // of a probe on each engine
 	Seed    uint64
 	Workers int
@@ -113,7 +114,7 @@ func (c Campaign) probe(ctx context.Context, f Fault) (Verdict, error) {
 	v := Verdict{Fault: f, Key: f.Key()}
 	limited, cancel := context.WithTimeout(ctx, c.Limit)
 	defer cancel()
-	cmd := exec.CommandContext(limited, c.Program, "-build", c.Engines, "-cycles", strconv.Itoa(c.Cycles), "-seed", strconv.FormatUint(c.Seed, 10))
+	cmd := exec.CommandContext(limited, c.Program, "-build", c.Engines, "-engines", strconv.Itoa(c.Few), "-cycles", strconv.Itoa(c.Cycles), "-seed", strconv.FormatUint(c.Seed, 10))
 	cmd.Env = append(os.Environ(), Variable+"="+strconv.Itoa(f.ID))
 	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer

@@ -11,7 +11,7 @@ import (
 // become. (Of the emulator's faults some can only cost time: what it does in one go.)
 func TestMostFaultsAreFound(t *testing.T) {
 	rtltest.Verilator(t)
-	o := Options{RTL: 40, Emulator: 40, Cycles: 150_000, Seed: 2, Build: t.TempDir()}
+	o := Options{RTL: 40, Emulator: 40, Cycles: 150_000, Engines: 2, Seed: 2, Build: t.TempDir()}
 	r, err := Run(t.Context(), o, t.Output())
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	RTL, Emulator int // faults; 0 is all there are
 	Cycles        int // on each engine
+	Engines       int // how many of Sets; 0 is all
 	Seed          uint64
 	Workers       int
 	Build         string
@@ -74,7 +75,7 @@ func Run(ctx context.Context, o Options, log io.Writer) (*Report, error) {
 
 func (w Where) rtlSide(ctx context.Context, o Options, r *Report, log io.Writer) error {
 	fmt.Fprintln(log, "mutants: building the engines with faults")
-	faults, err := w.RTL(ctx, Sets(), o.RTL, o.Seed)
+	faults, err := w.RTL(ctx, some(o.Engines), o.RTL, o.Seed)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (w Where) emulatorSide(ctx context.Context, o Options, r *Report, log io.Wr
 		return err
 	}
 	engines := filepath.Join(w.Root, "build", "rtl")
-	if err := lockstep.Build(ctx, Sets(), engines, false); err != nil {
+	if err := lockstep.Build(ctx, some(o.Engines), engines, false); err != nil {
 		return err
 	}
 	c := Campaign{Program: probe, Engines: engines, Tests: probe + ".test", Dir: filepath.Join(w.Root, "emulator", "core")}
@@ -104,7 +105,7 @@ func (w Where) emulatorSide(ctx context.Context, o Options, r *Report, log io.Wr
 
 // side runs one half.
 func (w Where) side(ctx context.Context, o Options, r *Report, log io.Writer, name string, c Campaign, faults []Fault) error {
-	c.Cycles, c.Seed, c.Workers, c.Limit = o.Cycles, o.Seed, o.Workers, 3*time.Minute
+	c.Cycles, c.Few, c.Seed, c.Workers, c.Limit = o.Cycles, o.Engines, o.Seed, o.Workers, 3*time.Minute
 	clean, err := c.judge(ctx, Fault{})
 	if err != nil {
 		return err

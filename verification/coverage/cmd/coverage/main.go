@@ -1,6 +1,6 @@
 // Command coverage runs the lockstep on engines that count what they do, and
-// reports which lines, branches and signal bits of the Verilog were never seen at
-// work; package verification/coverage says what counts. With -statements it reads
+// reports which lines and branches of the Verilog were never seen at work, and how
+// many signal bits were; package verification/coverage says what counts. With -statements it reads
 // what go test -cover prints instead.
 package main
 
@@ -20,8 +20,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	c := lockstep.Campaign{Build: "build/coverage/rtl", Span: 100_000}
-	flag.IntVar(&c.Cycles, "cycles", 2_000_000, "cycles of each engine; 0: report what was counted last")
+	c := lockstep.Campaign{Build: "build/coverage/rtl"}
+	flag.IntVar(&c.Cycles, "cycles", 600_000, "cycles of each engine; 0: report what was counted last")
 	flag.Uint64Var(&c.Seed, "seed", 1, "first seed")
 	flag.IntVar(&c.Workers, "workers", 0, "runs at a time; 0 is one for each processor")
 	list := flag.Bool("list", false, "list also the holes that are explained")
@@ -29,7 +29,7 @@ func main() {
 	page := flag.String("page", "", "page of figures to update")
 	statements := flag.Bool("statements", false, "read the output of go test -cover on standard input, and nothing else")
 	flag.Parse()
-	c.Sets = sets(*wide)
+	c.Sets, c.Span = sets(*wide), max(c.Cycles/2, 1)
 	run := func() (int, error) { return lines(ctx, c, *list, *page) }
 	if *statements {
 		run = func() (int, error) { return 0, packages(*page) }
@@ -69,12 +69,11 @@ func lines(ctx context.Context, c lockstep.Campaign, list bool, page string) (in
 	if page == "" || open > 0 {
 		return open, nil
 	}
-	var names []string
-	for _, s := range c.Sets {
-		names = append(names, "`"+s.Name()+"`")
+	head, err := os.ReadFile(filepath.Join(kept, "run.txt"))
+	if err != nil {
+		return open, err
 	}
-	head := fmt.Sprintf("Engines %s, %d cycles each, seed %d.\n\n", strings.Join(names, ", "), c.Cycles, c.Seed)
-	return open, coverage.PutSection(page, "Verilog", head+table+"\nWhat was never seen, and why:\n\n"+explained)
+	return open, coverage.PutSection(page, "Verilog", string(head)+table+"\nWhat was never seen, and why:\n\n"+explained)
 }
 
 // kept is where the engines leave their counts.
@@ -109,6 +108,14 @@ func count(ctx context.Context, c lockstep.Campaign, counts coverage.Counts) err
 	}
 	if len(sum.Differences) > 0 {
 		return fmt.Errorf("the lockstep found a difference: %v", sum.Differences[0])
+	}
+	var names []string
+	for _, s := range c.Sets {
+		names = append(names, "`"+s.Name()+"`")
+	}
+	run := fmt.Sprintf("Engines %s, %d cycles each, seed %d.\n\n", strings.Join(names, ", "), c.Cycles, c.Seed)
+	if err := os.WriteFile(filepath.Join(dir, "run.txt"), []byte(run), 0o644); err != nil {
+		return err
 	}
 	return counts.ReadDir(dir)
 }
@@ -175,7 +182,11 @@ func packages(page string) error {
 	var b strings.Builder
 	b.WriteString("Statements that a package's own tests run; many are also run by the tests of others.\n\n| package | statements |\n|---|---|\n")
 	for _, p := range list {
-		fmt.Fprintf(&b, "| `%s` | %.1f %% |\n", strings.TrimPrefix(p.Path, "github.com/kvaccel/kvaccel/"), p.Statements)
+		share := fmt.Sprintf("%.1f %%", p.Statements)
+		if p.NoTests {
+			share = "no tests of its own"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimPrefix(p.Path, "github.com/kvaccel/kvaccel/"), share)
 	}
 	fmt.Print(b.String())
 	if page == "" {

@@ -17,9 +17,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var o mutation.Options
-	flag.IntVar(&o.RTL, "rtl", 150, "faults to plant in the Verilog; 0 for all there are")
+	flag.IntVar(&o.RTL, "rtl", 160, "faults to plant in the Verilog; 0 for all there are")
 	flag.IntVar(&o.Emulator, "emulator", 150, "faults to plant in the emulator; 0 for all there are")
-	flag.IntVar(&o.Cycles, "cycles", 400_000, "cycles of each of two engines before a fault counts as a survivor")
+	flag.IntVar(&o.Cycles, "cycles", 400_000, "cycles of each engine before a fault counts as a survivor")
 	flag.Uint64Var(&o.Seed, "seed", 1, "of the choice of faults and of the traffic")
 	flag.IntVar(&o.Workers, "workers", 0, "probes at a time; 0 is one for each processor")
 	flag.StringVar(&o.Build, "build", "build/mutation", "directory for what is built")

@@ -16,6 +16,7 @@ import (
 func main() {
 	var p mutation.Probe
 	flag.StringVar(&p.Build, "build", "", "directory of the engines")
+	flag.IntVar(&p.Engines, "engines", 0, "how many of the engines; 0 is all")
 	flag.IntVar(&p.Cycles, "cycles", 300_000, "cycles on each engine")
 	flag.Uint64Var(&p.Seed, "seed", 1, "first seed")
 	flag.Parse()
