@@ -13,6 +13,8 @@ kv_back.sv
 kv_echo.sv
 kv_fp16_clean.sv
 kv_ram_1r1w.sv
+kv_quant_settings.sv
+kv_quant_tier.sv
 kv_quant_part.sv
 kv_quant_gap.sv
 kv_quant_lane.sv
@@ -21,11 +23,18 @@ kv_quant_recip.sv
 kv_quant_extent.sv
 kv_quant_columns.sv
 kv_quant_table.sv
+kv_quant_intake.sv
+kv_quant_measure.sv
+kv_quant_group.sv
 kv_quant_drain.sv
 kv_quant_pack.sv
 kv_quant_end.sv
+kv_quant_fetch.sv
 kv_quant_raw.sv
 kv_quant_item.sv
+kv_quant_params.sv
+kv_quant_track.sv
+kv_quant_emit.sv
 kv_quant.sv
 kv_rotate_fix.sv
 kv_rotate_pair.sv
