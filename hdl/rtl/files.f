@@ -75,6 +75,10 @@ kv_select_events.sv
 kv_select.sv
 kv_compress.sv
 kv_prbs.sv
+kv_units_bytes.sv
+kv_units_tile.sv
+kv_units_pick.sv
+kv_units_merge.sv
 kv_units.sv
 kv_core.sv
 kv_engine.sv

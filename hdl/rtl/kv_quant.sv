@@ -75,8 +75,8 @@ module kv_quant #(
   logic [WordW-1:0] top_word, word;
   logic [6:0] top_row;
   logic [15:0] group_top;
-
-  assign {ready_o, bf16} = {1'b1, Bf16 && bf16_i};
+  assign ready_o = 1'b1;
+  assign bf16 = Bf16 && bf16_i;
 
   kv_quant_settings #(
       .Lanes (Lanes),
