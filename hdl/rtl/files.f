@@ -45,6 +45,7 @@ kv_dequant_load.sv
 kv_dequant_issue.sv
 kv_dequant_unpack.sv
 kv_dequant_lane.sv
+kv_dequant_items.sv
 kv_dequant.sv
 kv_select_plan.sv
 kv_select_sequence.sv
