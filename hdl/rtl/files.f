@@ -40,10 +40,12 @@ kv_rotate_fix.sv
 kv_rotate_pair.sv
 kv_rotate_lanes.sv
 kv_rotate_round.sv
+kv_rotate_leave.sv
 kv_rotate.sv
 kv_dequant_load.sv
 kv_dequant_issue.sv
 kv_dequant_unpack.sv
+kv_dequant_normal.sv
 kv_dequant_lane.sv
 kv_dequant_items.sv
 kv_dequant.sv
