@@ -83,5 +83,7 @@ kv_units_tile.sv
 kv_units_pick.sv
 kv_units_merge.sv
 kv_units.sv
+kv_core_queues.sv
+kv_core_payload.sv
 kv_core.sv
 kv_engine.sv
