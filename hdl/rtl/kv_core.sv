@@ -75,7 +75,7 @@ module kv_core #(
   logic [2:0] outcome_in, outcome_out;
   logic [31:0] bytes_in, bytes_out;
   logic [6:0] unit, start, ready, ready_next, beat_valid;
-  logic desc_next, entry_next, outcome_next, entry_full_next;
+  logic desc_next, entry_next, outcome_valid;
   logic [255:0] cfg;
   logic [Width-1:0] beat;
   logic beat_last, beat_part_end, beat_row_end, beat_abort;
@@ -128,71 +128,30 @@ module kv_core #(
       .beat_abort_o    (beat_abort)
   );
 
-  kv_queue #(
-      .Width(DescW),
-      .Depth(kv_pkg::MAX_IN_FLIGHT)
-  ) u_descriptors (
-      .clk_i  (clk_i),
-      .rst_i  (rst_i),
-      .en_i   (en_front),
-      .push_i (desc_push),
-      .data_i (desc_in),
-      .pop_i  (done),
-      .valid_o(desc_valid),
-      .data_o (desc_out),
-      .count_o(flight_o),
-      .valid_next_o(desc_next)
-  );
-
-  logic [2:0] outcome_count;
-  logic outcome_valid;
-  kv_queue #(
-      .Width(3),
-      .Depth(kv_pkg::MAX_IN_FLIGHT)
-  ) u_outcomes (
-      .clk_i  (clk_i),
-      .rst_i  (rst_i),
-      .en_i   (en_front),
-      .push_i (outcome_push),
-      .data_i (outcome_in),
-      .pop_i  (done),
-      .valid_o(outcome_valid),
-      .data_o (outcome_out),
-      .count_o(outcome_count),
-      .valid_next_o(outcome_next)
-  );
-
-  // What only the trailer reads of them.
-  kv_shelf #(
-      .Width(StampW),
-      .Depth(2 * kv_pkg::MAX_IN_FLIGHT)
-  ) u_stamps (
-      .clk_i  (clk_i),
-      .rst_i  (rst_i),
-      .en_i   (en_front),
-      .write_i(stamp),
-      .data_i (stamp_in),
-      .push_i (desc_push),
-      .pop_i  (done),
-      .data_o (stamp_out)
-  );
-
-  kv_shelf #(
-      .Width(32),
-      .Depth(2 * kv_pkg::MAX_IN_FLIGHT)
-  ) u_bytes (
-      .clk_i  (clk_i),
-      .rst_i  (rst_i),
-      .en_i   (en_front),
-      .write_i(outcome_push),
-      .data_i (bytes_in),
-      .push_i (outcome_push),
-      .pop_i  (done),
-      .data_o (bytes_out)
+  kv_core_queues u_queues (
+      .clk_i          (clk_i),
+      .rst_i          (rst_i),
+      .en_i           (en_front),
+      .desc_push_i    (desc_push),
+      .desc_i         (desc_in),
+      .stamp_push_i   (stamp),
+      .stamp_i        (stamp_in),
+      .outcome_push_i (outcome_push),
+      .outcome_i      (outcome_in),
+      .bytes_i        (bytes_in),
+      .done_i         (done),
+      .desc_valid_o   (desc_valid),
+      .desc_next_o    (desc_next),
+      .desc_o         (desc_out),
+      .stamp_o        (stamp_out),
+      .outcome_valid_o(outcome_valid),
+      .outcome_o      (outcome_out),
+      .bytes_o        (bytes_out),
+      .flight_o       (flight_o)
   );
 
   // Units
-  logic room_q, room_d, unit_push, pre_start, pre_valid, pre_last;
+  logic room, room_next, unit_push, pre_start, pre_valid, pre_last;
   logic [EntryW-1:0] unit_entry;
   logic [CountW-1:0] pf_count;
   logic [Width-1:0] pre_data;
@@ -222,8 +181,8 @@ module kv_core #(
       .ready_o       (ready),
       .ready_next_o  (ready_next),
       .pf_count_i    (pf_count),
-      .room_i        (room_q),
-      .room_next_i   (room_d),
+      .room_i        (room),
+      .room_next_i   (room_next),
       .push_o        (unit_push),
       .entry_o       (unit_entry),
       .pre_start_i   (pre_start),
@@ -236,39 +195,27 @@ module kv_core #(
       .ev_nonfinite_o(ev_nonfinite_o)
   );
 
-  // Payload FIFO. The empty last entry of a command without payload is the front's.
-  logic entry_push, entry_valid, entry_pop;
+  // Payload FIFO
+  logic entry_valid, entry_pop;
   logic [EntryW-1:0] entry_out;
 
-  assign entry_push = unit_push || empty;
-
-  // Kept beside the count, because ECHO's ready is on the way to the clock enable.
-  always_comb begin
-    room_d = room_q;
-    if (entry_push && !entry_pop && pf_count == CountW'(PayloadDepth - 4)) room_d = 1'b0;
-    if (entry_pop && !entry_push && pf_count == CountW'(PayloadDepth - 3)) room_d = 1'b1;
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) room_q <= 1'b1;
-    else if (en_back) room_q <= room_d;
-  end
-
-  kv_fifo #(
-      .Width(EntryW),
-      .Depth(PayloadDepth)
+  kv_core_payload #(
+      .Lanes       (Lanes),
+      .PayloadDepth(PayloadDepth)
   ) u_payload (
-      .clk_i  (clk_i),
-      .rst_i  (rst_i),
-      .en_i   (en_back),
-      .push_i (entry_push),
-      .data_i ({unit_entry[EntryW-1:10], empty ? 10'd1 : unit_entry[9:0]}),
-      .pop_i  (entry_pop),
-      .valid_o(entry_valid),
-      .data_o (entry_out),
-      .count_o(pf_count),
+      .clk_i       (clk_i),
+      .rst_i       (rst_i),
+      .en_i        (en_back),
+      .push_i      (unit_push),
+      .entry_i     (unit_entry),
+      .empty_i     (empty),
+      .pop_i       (entry_pop),
+      .valid_o     (entry_valid),
       .valid_next_o(entry_next),
-      .full_next_o (entry_full_next)
+      .entry_o     (entry_out),
+      .count_o     (pf_count),
+      .room_o      (room),
+      .room_next_o (room_next)
   );
 
   kv_back #(
@@ -312,18 +259,13 @@ module kv_core #(
       .error_status_o   (ev_status_o)
   );
 
-  logic unused;
-  assign unused = &{1'b0, outcome_count, outcome_valid, outcome_next, entry_full_next, ready};
+  wire unused = &{1'b0, outcome_valid, ready};
 
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i)
     if (!rst_i && en_front) begin
       assert (en_i == '1)
       else $error("kv_core: the copies of the enable disagree");
-      assert (room_q == (pf_count <= CountW'(PayloadDepth - 4)))
-      else $error("kv_core: the room flag and the count disagree");
-      assert (!(unit_push && empty))
-      else $error("kv_core: two entries pushed at once");
       assert (!(ev_error_o && !outcome_valid))
       else $error("kv_core: a trailer without an outcome");
     end

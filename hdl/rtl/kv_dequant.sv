@@ -13,9 +13,6 @@
 //           per-token group, whose scale or minimum was not finite; saturated on entries with clamped lanes.
 // ev_*_o    events of this cycle (docs/engine.md, section 2).
 // One item of Lanes elements per cycle. Everything stands still in cycles with en_i = 0.
-//
-// Stages of an item issued in cycle r: 0 ring to window (and the banks are read), 1 cut the
-// codes apart, 2 their magnitudes, 3 to 11 the lane, pushed in r + 12.
 module kv_dequant #(
     parameter int unsigned Lanes = 8,
     parameter int unsigned MaxDim = 256,
@@ -74,14 +71,6 @@ module kv_dequant #(
   assign offset  = scheme_i == 2'(kv_pkg::SCHEME_OFFSET);
   assign fold    = layout_i == 1'(kv_pkg::LAYOUT_BLOCK) && bits_i == 4'd4;
   assign channel = axis_i == 1'(kv_pkg::AXIS_CHANNEL);
-
-  // The same a cycle later: before the first item is issued, but not before the first beat comes.
-  logic asym_q, channel_q;
-  always_ff @(posedge clk_i)
-    if (en_i) begin
-      asym_q    <= asym;
-      channel_q <= channel;
-    end
 
   // Loader and code FIFO. Its depth is a power of two: the top bit of the count says full.
   logic code_push, code_valid, code_mark, refill;
@@ -188,137 +177,44 @@ module kv_dequant #(
       .ev_groups_o
   );
 
-  // Which items are on their way; index is the stage.
-  logic [kv_pkg::LAT_DEQUANT_PIPE:1] valid_q, last_q;
-  logic [kv_pkg::LAT_DEQUANT_PIPE:2] nonfinite_q;
-  logic take_lead_q, bank_bad1_q;
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      valid_q     <= '0;
-      take_lead_q <= 1'b0;
-    end else if (en_i) begin
-      valid_q     <= {valid_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], issue};
-      take_lead_q <= issue && lead;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      last_q      <= {last_q[kv_pkg::LAT_DEQUANT_PIPE-1:1], last};
-      bank_bad1_q <= bank_bad;
-    end
-  end
-
-  // Stage 1: scale and minimum of a per-token group.
-  logic [15:0] lead_scale, lead_min, clean_scale, clean_min, scale2_q, min2_q;
-  logic bad_scale, bad_min;
-  logic [1:0] lead_bad;
-
-  kv_fp16_clean u_clean_scale (
-      .bf16_i(bf16),
-      .x_i  (lead_scale),
-      .x_o  (clean_scale),
-      .bad_o(bad_scale)
-  );
-
-  kv_fp16_clean u_clean_min (
-      .bf16_i(bf16),
-      .x_i  (lead_min),
-      .x_o  (clean_min),
-      .bad_o(bad_min)
-  );
-
-  assign lead_bad = {take_lead_q && bad_min && asym_q, take_lead_q && bad_scale};
-  // Per token the banks count nothing, per channel nothing leads.
-  assign ev_nonfinite_o = 10'(bank_nonfinite) | {8'd0, &lead_bad, ^lead_bad};
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      if (take_lead_q) begin
-        scale2_q <= clean_scale;
-        min2_q   <= asym_q ? clean_min : '0;
-      end
-      nonfinite_q <= {
-        nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE-1:2], channel_q ? bank_bad1_q : |lead_bad
-      };
-    end
-  end
-
-  // Stages 1 and 2: the words of the banks.
-  logic [BeatBits-1:0] scale2, min2, scale3_q, min3_q, bank_scale2_q, bank_min2_q;
-
-  assign scale2 = channel_q ? bank_scale2_q : {Lanes{scale2_q}};
-  assign min2   = channel_q ? bank_min2_q : {Lanes{min2_q}};
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      bank_scale2_q <= bank_scale;
-      bank_min2_q   <= bank_min;
-      scale3_q      <= scale2;
-      min3_q        <= min2;
-    end
-  end
-
-  // Stages 0 to 2 of the codes, 3 to 11 the lanes.
-  logic [Lanes-1:0] neg3, saturated;
-  logic [8*Lanes-1:0] mag3;
-
-  kv_dequant_unpack #(
-      .Lanes(Lanes)
-  ) u_unpack (
+  kv_dequant_items #(
+      .Lanes (Lanes),
+      .MaxDim(MaxDim),
+      .Bf16  (Bf16)
+  ) u_items (
       .clk_i,
       .rst_i,
       .en_i,
-      .channel_i   (channel),
-      .asym_i      (asym),
-      .offset_i    (offset),
-      .fold_i      (fold),
-      .spare_i     (spare),
-      .pos_i       (3'(32'(idx) % (16 / Lanes))),
+      .bf16_i          (bf16),
+      .channel_i       (channel),
+      .asym_i          (asym),
+      .offset_i        (offset),
+      .fold_i          (fold),
       .bits_i,
-      .refill_i    (refill),
-      .beat_i      (code_beat),
-      .idle_i      (idle),
-      .issue_i     (issue),
-      .last_i      (last),
-      .next_lead_i (next_lead),
-      .lead_scale_o(lead_scale),
-      .lead_min_o  (lead_min),
-      .neg_o       (neg3),
-      .mag_o       (mag3)
+      .refill_i        (refill),
+      .code_beat_i     (code_beat),
+      .idle_i          (idle),
+      .issue_i         (issue),
+      .lead_i          (lead),
+      .next_lead_i     (next_lead),
+      .spare_i         (spare),
+      .last_i          (last),
+      .idx_i           (idx),
+      .bank_bad_i      (bank_bad),
+      .bank_scale_i    (bank_scale),
+      .bank_min_i      (bank_min),
+      .bank_nonfinite_i(bank_nonfinite),
+      .push_valid_o,
+      .push_data_o,
+      .push_last_o,
+      .push_nonfinite_o,
+      .push_saturated_o,
+      .ev_saturated_o,
+      .ev_nonfinite_o
   );
 
-  for (genvar i = 0; i < Lanes; i++) begin : g_lane
-    kv_dequant_lane #(
-        .Bf16(Bf16)
-    ) u_lane (
-        .clk_i,
-        .rst_i,
-        .en_i,
-        .bf16_i (bf16),
-        .neg_i  (neg3[i]),
-        .mag_i  (mag3[8*i+:8]),
-        .scale_i(scale3_q[16*i+:16]),
-        .min_i  (min3_q[16*i+:16]),
-        .valid8_i(valid_q[kv_pkg::LAT_DEQUANT_PIPE-1]),
-        .x_o    (push_data_o[16*i+:16]),
-        .sat_o  (saturated[i])
-    );
-  end
-
-  assign push_valid_o = valid_q[kv_pkg::LAT_DEQUANT_PIPE];
-  assign push_last_o = last_q[kv_pkg::LAT_DEQUANT_PIPE];
-  assign push_nonfinite_o = nonfinite_q[kv_pkg::LAT_DEQUANT_PIPE];
-  assign push_saturated_o = |saturated;
   assign push_bytes_o = 6'(2 * Lanes);
   assign push_pre_o = 1'b0;
-
-  always_comb begin
-    ev_saturated_o = '0;
-    for (int i = 0; i < Lanes; i++)
-      ev_saturated_o = ev_saturated_o + 5'(saturated[i]);
-  end
 
   logic unused;
   assign unused = &{1'b0, bf16_i, block_i, code_next};

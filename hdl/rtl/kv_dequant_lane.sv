@@ -189,59 +189,25 @@ module kv_dequant_lane #(
     end
   end
 
-  // Stage 7: normalize by 16 or 8.
-  logic by16, by8, low6, neg7_q, zero7_q;
-  logic near7_q;  // x7_q is below 8
-  logic [21:0] mag7_q;
-  logic [ExpW:0] x7_q;
-
-  assign by16 = mag6_q[21:6] == '0 && x6_q[ExpW:4] != '0;
-  assign by8  = !by16 && mag6_q[21:14] == '0 && x6_q[ExpW:3] != '0;
-  assign low6 = mag6_q[5:0] != '0;
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      neg7_q  <= neg6_q;
-      zero7_q <= mag6_q[21:6] == '0 && !low6;
-      mag7_q  <= by16 ? {mag6_q[5:0], 16'd0} : by8 ? {mag6_q[13:0], 8'd0} : mag6_q;
-      near7_q <= x6_q[ExpW:3] == (ExpW-2)'(by16 ? 2 : by8 ? 1 : 0);
-      x7_q    <= by16 ? x6_q - (ExpW+1)'(16) : by8 ? x6_q - (ExpW+1)'(8) : x6_q;
-    end
-  end
-
-  // Stage 8: normalize by 0 to 7, as far as the exponent reaches (unless all is 0); 11
-  // bits of significand, what decides the rounding below them, the exponent field less
-  // the hidden one.
-  logic [7:0] marked, below_or;
-  logic [2:0] shift;
-  logic [11:0] normal;
   logic neg8_q, zero8_q, half8_q, below8_q;
   logic [10:0] sig8_q;
   logic [ExpW:0] exp8_q;
 
-  always_comb begin
-    for (int i = 0; i < 8; i++) marked[i] = mag7_q[21-i] || (near7_q && x7_q[2:0] == 3'(i));
-    shift = 3'd7;
-    for (int i = 7; i >= 0; i--) if (marked[i]) shift = 3'(i);
-    // below_or[s]: what lies below the half if shifted by s.
-    for (int s = 0; s < 8; s++) begin
-      below_or[s] = 1'b0;
-      for (int i = 0; i < 10; i++) if (i <= 9 - s) below_or[s] = below_or[s] | mag7_q[i];
-    end
-  end
-
-  assign normal = 12'(({mag7_q[21:3]} << shift) >> 7);
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      neg8_q   <= neg7_q;
-      zero8_q  <= zero7_q;
-      exp8_q   <= x7_q - (ExpW+1)'(shift);
-      sig8_q   <= normal[11:1];
-      half8_q  <= normal[0];
-      below8_q <= below_or[shift];
-    end
-  end
+  kv_dequant_normal #(
+      .Bf16(Bf16)
+  ) u_normal (
+      .clk_i  (clk_i),
+      .en_i   (en_i),
+      .neg_i  (neg6_q),
+      .mag_i  (mag6_q),
+      .exp_i  (x6_q),
+      .neg_o  (neg8_q),
+      .zero_o (zero8_q),
+      .exp_o  (exp8_q),
+      .sig_o  (sig8_q),
+      .half_o (half8_q),
+      .below_o(below8_q)
+  );
 
   // Stage 9: round; the carry runs from the significand into the exponent. Of a bfloat16 the last three bits of the
   // significand are the half and what is below it.

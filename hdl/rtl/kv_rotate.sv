@@ -205,43 +205,30 @@ module kv_rotate #(
     always_ff @(posedge clk_i) if (en_i) spare_q[k] <= spare_q[k-1];
   end
 
-  // Beats that leave, and the flags of their blocks; of these 13 may be on their way.
-  localparam int unsigned Behind = LaneB + 4 + Spare;
-  logic [Behind-1:1] out_go_q;
-  logic [2:0] flags[0:15];
-  logic [3:0] flags_in_q, flags_out_q;
+  // Beats that leave.
   logic [2:0] flag;
-  logic [BeatW-1:0] out_q;
-  logic valid_q, out_end;
+  logic valid, out_end;
 
-  assign out_end = out_q == top;
-  assign flag    = flags[flags_out_q];
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      out_go_q    <= '0;
-      valid_q     <= 1'b0;
-      flags_in_q  <= '0;
-      flags_out_q <= '0;
-    end else if (en_i) begin
-      out_go_q <= {out_go_q[Behind-2:1], gen_pair[BeatW-1].go_next};
-      valid_q  <= out_go_q[Behind-1] || (valid_q && !out_end);
-      if (valid_i && in_end) flags_in_q <= flags_in_q + 4'd1;
-      if (valid_q && out_end) flags_out_q <= flags_out_q + 4'd1;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (en_i) begin
-      out_q <= out_go_q[Behind-1] ? '0 : out_q + 1'b1;
-      if (valid_i && in_end) flags[flags_in_q] <= {last_i, saturated, nonfinite};
-    end
-  end
+  kv_rotate_leave #(
+      .Behind(LaneB + 4 + Spare),
+      .BeatW (BeatW)
+  ) u_leave (
+      .clk_i      (clk_i),
+      .rst_i      (rst_i),
+      .en_i       (en_i),
+      .top_i      (top),
+      .go_i       (gen_pair[BeatW-1].go_next),
+      .put_i      (valid_i && in_end),
+      .put_flags_i({last_i, saturated, nonfinite}),
+      .valid_o    (valid),
+      .flags_o    (flag),
+      .end_o      (out_end)
+  );
 
   logic [Lanes-1:0] over;
 
-  assign over        = spare_q[Spare][16*Lanes+:Lanes] & {Lanes{valid_q}};
-  assign valid_o     = valid_q;
+  assign over        = spare_q[Spare][16*Lanes+:Lanes] & {Lanes{valid}};
+  assign valid_o     = valid;
   assign beat_o      = spare_q[Spare][16*Lanes-1:0];
   assign last_o      = out_end && flag[2];
   assign nonfinite_o = flag[0];
@@ -253,15 +240,10 @@ module kv_rotate #(
   end
 
 `ifndef SYNTHESIS
-  logic [3:0] blocks;
-  assign blocks = flags_in_q - flags_out_q;
   always_ff @(posedge clk_i)
-    if (!rst_i && en_i) begin
-      assert (!(valid_q && blocks == '0))
-      else $error("kv_rotate: a beat leaves that never came");
+    if (!rst_i && en_i)
       assert (!(valid_i && last_i && !in_end))
       else $error("kv_rotate: a packet ends within a block");
-    end
 `endif
 
 endmodule

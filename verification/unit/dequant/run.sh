@@ -17,7 +17,7 @@ END
     --Mdir "$out" --top-module kv_dequant -o bench \
     "$rtl/kv_pkg.sv" "$rtl/kv_ram_1r1w.sv" "$rtl/kv_fifo.sv" "$rtl/kv_fp16_clean.sv" \
     "$rtl/kv_quant_part.sv" "$rtl/kv_dequant_load.sv" "$rtl/kv_dequant_issue.sv" "$rtl/kv_dequant_unpack.sv" \
-    "$rtl/kv_dequant_lane.sv" "$rtl/kv_dequant.sv" "$here/dequant.cpp" >"$out/build.log" 2>&1 ||
+    "$rtl/kv_dequant_normal.sv" "$rtl/kv_dequant_lane.sv" "$rtl/kv_dequant_items.sv" "$rtl/kv_dequant.sv" "$here/dequant.cpp" >"$out/build.log" 2>&1 ||
     { cat "$out/build.log"; exit 1; }
   "$out/bench" "${1:-300}" "${2:-1}"
 done
