@@ -311,6 +311,7 @@ int main(int argc, char **argv) {
   state = seed0 * 0x9E3779B97F4A7C15ull + 1;
   dut = new Vkv_quant;
   dut->clk_i = 0;
+  dut->eval();  // or the first edge, a reset, would not be one
   dut->en_i = 1;
 
   std::deque<Work> store;  // tiles under way, the front one the oldest
