@@ -41,7 +41,7 @@ module kv_top #(
       .MaxDim(128),
       .TileTokens(128),
       .MaxTokens(4096),
-      .Features(1023),
+      .Features(767),
       .BuildHash(BuildHash),
       .ClockHz(ClockHz),
       .Baud(3000000),
