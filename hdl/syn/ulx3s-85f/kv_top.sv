@@ -37,7 +37,7 @@ module kv_top #(
       .MaxDim(256),
       .TileTokens(128),
       .MaxTokens(4096),
-      .Features(4095),
+      .Features(1023),
       .BuildHash(BuildHash),
       .ClockHz(ClockHz),
       .Baud(3000000),
