@@ -130,16 +130,6 @@ func echo(t *testing.T, d driver.Device) {
 	}
 }
 
-func TestUARTAnswers(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("pseudo-terminals are served on Linux only")
-	}
-	s := start(t, "--uart")
-	if !strings.HasPrefix(s.ready.UART, "/dev/pts/") || s.ready.Address != "" {
-		t.Errorf("%+v", s.ready)
-	}
-}
-
 func TestUsage(t *testing.T) {
 	for _, c := range []struct {
 		args string
